@@ -1,0 +1,1 @@
+"""One machine of the pool: executors, tasks, containers and status updates."""

@@ -1,0 +1,1 @@
+"""The command lines: comity runs the system, dcos uses it."""

@@ -1,0 +1,1 @@
+"""Kubernetes as a package: API server, controllers, scheduler and node executor."""

@@ -1,0 +1,1 @@
+"""Level-triggered controllers: each is reconcile(key, view, now) -> actions."""

@@ -1,0 +1,1 @@
+"""The node executor: a Mesos executor that runs the containers of pods."""

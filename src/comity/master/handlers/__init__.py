@@ -1,0 +1,1 @@
+"""What the master does about each input, one module per noun."""

@@ -1,0 +1,1 @@
+"""Wire types: one module per upstream document, msgspec Structs without behaviour."""

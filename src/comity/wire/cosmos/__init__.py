@@ -1,0 +1,1 @@
+"""The Cosmos package API and the Universe format on the wire."""

@@ -1,0 +1,1 @@
+"""The Kubernetes API on the wire: published schemas and the objects built from them."""

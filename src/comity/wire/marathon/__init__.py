@@ -1,0 +1,1 @@
+"""The Marathon REST API on the wire."""
