@@ -9,6 +9,7 @@ import pytest
 from comity.core.errors import UserError
 from comity.runtime.http import Client, HttpError, Request, Response, Router, Server, Stream
 from comity.runtime.http.credentials import authenticator, own_headers
+from comity.runtime.http.pipeline import Pipeline
 
 
 async def echo(request: Request) -> Response:
@@ -252,3 +253,40 @@ async def test_basic_credentials(serve, client, tmp_path):
     assert (
         await client.request("GET", url, headers=(("Authorization", f"Basic {wrong}"),))
     ).status == 401
+
+
+async def test_pipelined_calls_keep_their_order(serve):
+    seen = []
+
+    async def note(request: Request) -> Response:
+        seen.append(request.body)
+        return Response(202 if request.body != b"7" else 400, request.body, "text/plain")
+
+    url = await serve(note)
+    host, port = url.removeprefix("http://").split(":")
+    pipeline = await Pipeline.connect(host, int(port))
+    answers = await asyncio.gather(*(pipeline.post("/x", b"%d" % n) for n in range(300)))
+    assert seen == [b"%d" % n for n in range(300)]
+    assert [answer.body for answer in answers] == seen
+    assert [answer.status for answer in answers].count(400) == 1
+    pipeline.close()
+
+
+async def test_calls_in_flight_fail_when_the_connection_breaks(serve):
+    held = asyncio.Event()
+
+    async def never(request: Request) -> Response:
+        await held.wait()
+        return Response()
+
+    url = await serve(never)
+    host, port = url.removeprefix("http://").split(":")
+    pipeline = await Pipeline.connect(host, int(port))
+    answer = pipeline.post("/x", b"1")
+    pipeline.close()
+    with pytest.raises(HttpError, match="closed the connection"):
+        await answer
+    assert not pipeline.is_open
+    with pytest.raises(HttpError, match="is closed"):
+        await pipeline.post("/x", b"2")
+    held.set()
