@@ -1,0 +1,191 @@
+"""The fields of apps as callers may write them, with types, bounds and defaults (`app.raml`).
+
+Fields that Marathon has and we do not yet support are read loosely here: the rules of the app
+(`comity.marathon.rules`) refuse them by name instead of ignoring them.
+"""
+
+import re
+from typing import Any
+
+from comity.wire.marathon import ids
+from comity.wire.marathon.reads import (
+    Errors,
+    Field,
+    Reader,
+    anything,
+    array,
+    boolean,
+    checked,
+    integer,
+    literal,
+    mapping,
+    note,
+    number,
+    optional,
+    record,
+    string,
+)
+
+_PORT = integer(minimum=0, maximum=65535)
+_SECONDS = integer(minimum=0)
+_LEGACY_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_PATH = checked(ids.is_path)
+_LABELS = mapping(string())
+
+_ARTIFACT = record(
+    {
+        "uri": Field(string(min_length=1, max_length=1024), required=True),
+        "extract": Field(boolean, default=True),
+        "executable": Field(boolean, default=False),
+        "cache": Field(boolean, default=False),
+        "destPath": Field(string(min_length=1, max_length=1024)),
+    }
+)
+
+_PORT_DEFINITION = record(
+    {
+        "port": Field(_PORT, default=0),
+        "protocol": Field(literal("tcp", "udp", "udp,tcp"), default="tcp"),
+        "name": Field(string(min_length=1, matches=_LEGACY_NAME)),
+        "labels": Field(_LABELS),
+    }
+)
+
+_PORT_MAPPING = record(
+    {
+        "containerPort": Field(_PORT, default=0),
+        "hostPort": Field(_PORT),
+        "servicePort": Field(_PORT, default=0),
+        "protocol": Field(literal("tcp", "udp", "udp,tcp"), default="tcp"),
+        "name": Field(string(min_length=1, matches=_LEGACY_NAME)),
+        "labels": Field(_LABELS),
+    }
+)
+
+_DOCKER = record(
+    {
+        "image": Field(string(min_length=1), required=True),
+        "forcePullImage": Field(boolean, default=False),
+        "privileged": Field(boolean, default=False),
+        "network": Field(literal("BRIDGE", "HOST", "NONE", "USER")),
+        "parameters": Field(array(anything), default=[]),
+        "portMappings": Field(array(_PORT_MAPPING)),
+        "credential": Field(anything),
+        "pullConfig": Field(anything),
+    }
+)
+
+_CONTAINER = record(
+    {
+        "type": Field(literal("MESOS", "DOCKER"), default="DOCKER"),
+        "docker": Field(_DOCKER),
+        "volumes": Field(array(anything), default=[]),
+        "portMappings": Field(array(_PORT_MAPPING)),
+        "linuxInfo": Field(anything),
+    }
+)
+
+_HEALTH_CHECK = record(
+    {
+        "protocol": Field(
+            literal("HTTP", "HTTPS", "TCP", "COMMAND", "MESOS_TCP", "MESOS_HTTP", "MESOS_HTTPS"),
+            default="HTTP",
+        ),
+        "command": Field(record({"value": Field(string(), required=True)})),
+        "gracePeriodSeconds": Field(_SECONDS, default=300),
+        "intervalSeconds": Field(_SECONDS, default=60),
+        "timeoutSeconds": Field(_SECONDS, default=20),
+        "delaySeconds": Field(_SECONDS, default=15),
+        "maxConsecutiveFailures": Field(_SECONDS, default=3),
+        "ignoreHttp1xx": Field(boolean),
+        "ipProtocol": Field(literal("IPv4", "IPv6"), default="IPv4"),
+        "path": Field(string()),
+        "port": Field(_PORT),
+        "portIndex": Field(_PORT),
+    }
+)
+
+_UPGRADE = record(
+    {
+        "maximumOverCapacity": Field(number(minimum=0.0, maximum=1.0), required=True),
+        "minimumHealthCapacity": Field(number(minimum=0.0, maximum=1.0), required=True),
+    }
+)
+
+_UNREACHABLE_ENABLED = record(
+    {
+        "inactiveAfterSeconds": Field(_SECONDS, default=0),
+        "expungeAfterSeconds": Field(_SECONDS, default=0),
+    }
+)
+
+
+def _unreachable(value: Any, path: str, errors: Errors) -> Any:
+    if isinstance(value, str):
+        return literal("disabled")(value, path, errors)
+    return _UNREACHABLE_ENABLED(value, path, errors)
+
+
+def _env_value(value: Any, path: str, errors: Errors) -> Any:
+    # Old clients send numbers and booleans as they are; Marathon takes only strings and secrets.
+    if isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("secret"), str)):
+        return value
+    note(errors, path, "error.expected.jsstring")
+    return value
+
+
+FIELDS: dict[str, Field] = {
+    "id": Field(_PATH, required=True),
+    "acceptedResourceRoles": Field(array(string())),
+    "args": Field(array(string())),
+    "backoffFactor": Field(number(minimum=1.0), default=1.15),
+    "backoffSeconds": Field(_SECONDS, default=1),
+    "check": Field(anything),
+    "cmd": Field(string(min_length=1)),
+    "constraints": Field(array(array(string()))),
+    "container": Field(_CONTAINER),
+    "cpus": Field(number(minimum=0.001), default=1.0),
+    "dependencies": Field(array(_PATH)),
+    "disk": Field(number(minimum=0), default=0.0),
+    "env": Field(mapping(_env_value)),
+    "executor": Field(string(), default=""),
+    "executorResources": Field(anything),
+    "fetch": Field(array(_ARTIFACT)),
+    "gpus": Field(_SECONDS, default=0),
+    "healthChecks": Field(array(_HEALTH_CHECK)),
+    "instances": Field(_SECONDS, default=1),
+    "ipAddress": Field(anything),
+    "killSelection": Field(literal("YOUNGEST_FIRST", "OLDEST_FIRST"), default="YOUNGEST_FIRST"),
+    "labels": Field(_LABELS, default={}),
+    "maxLaunchDelaySeconds": Field(_SECONDS, default=300),
+    "mem": Field(number(minimum=0), default=128.0),
+    "networks": Field(array(record({"mode": Field(string(), default="container")}))),
+    "portDefinitions": Field(array(_PORT_DEFINITION)),
+    "ports": Field(array(_PORT)),
+    "readinessChecks": Field(array(anything)),
+    "requirePorts": Field(boolean, default=False),
+    "residency": Field(anything),
+    "resourceLimits": Field(anything),
+    "role": Field(string(min_length=1)),
+    "secrets": Field(mapping(anything)),
+    "taskKillGracePeriodSeconds": Field(_SECONDS),
+    "tty": Field(boolean),
+    "unreachableStrategy": Field(_unreachable),
+    "upgradeStrategy": Field(_UPGRADE),
+    "uris": Field(array(string(min_length=1, max_length=1024))),
+    "user": Field(string()),
+    "version": Field(string()),
+}
+"""Everything an app may hold. `tasks` and the other counters of an answer are ignored."""
+
+NEW_APP: Reader = record(FIELDS)
+"""Reads a whole app: `id` is needed, defaults are filled in."""
+
+UPDATE: Reader = record(optional(FIELDS))
+"""Reads a partial app: what is absent stays as it is."""
+
+NEW_APPS: Reader = array(NEW_APP)
+UPDATES: Reader = array(UPDATE)
+
+TASK_IDS: Reader = record({"ids": Field(array(string()), required=True)})
+"""The body of `POST /v2/tasks/delete`."""

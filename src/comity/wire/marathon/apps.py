@@ -1,0 +1,145 @@
+"""Apps as Marathon stores and shows them (`types/app.raml` and the documents it uses).
+
+A field without a default here is always shown, also at its default value; one with a default is
+left out while it has it. Defaults that a caller may rely on live in `app_reads`.
+"""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+
+class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False):
+    """What all of Marathon's types share."""
+
+
+class UpgradeStrategy(Wire, frozen=True, kw_only=True, gc=False):
+    """How many instances a rolling restart may add, and how many it must leave healthy."""
+
+    maximum_over_capacity: float
+    minimum_health_capacity: float
+
+
+class UnreachableStrategy(Wire, frozen=True, kw_only=True, gc=False):
+    """When an instance whose agent is lost is replaced, and when it is given up."""
+
+    inactive_after_seconds: int
+    expunge_after_seconds: int
+
+
+class VersionInfo(Wire, frozen=True, kw_only=True, gc=False):
+    """The versions in which the app was last scaled and last changed otherwise."""
+
+    last_scaling_at: str
+    last_config_change_at: str
+
+
+class Artifact(Wire, frozen=True, kw_only=True, gc=False):
+    """Something to fetch into the sandbox before the start."""
+
+    uri: str
+    extract: bool
+    executable: bool
+    cache: bool
+    dest_path: str | None = None
+
+
+class PortDefinition(Wire, frozen=True, kw_only=True):
+    """A port on the agent's own network; `port` is a service port unless `requirePorts`."""
+
+    port: int
+    protocol: str
+    name: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class Network(Wire, frozen=True, kw_only=True, gc=False):
+    """A network of the app."""
+
+    mode: str
+
+
+class Docker(Wire, frozen=True, kw_only=True, gc=False):
+    """The image of a container."""
+
+    image: str
+    force_pull_image: bool
+    privileged: bool
+    parameters: tuple[str, ...]
+
+
+class Container(Wire, frozen=True, kw_only=True, gc=False):
+    """A container of either engine; both run in the agent's own runtime."""
+
+    type: Literal["MESOS", "DOCKER"]
+    volumes: tuple[str, ...]
+    docker: Docker | None = None
+
+
+class Command(Wire, frozen=True, kw_only=True, gc=False):
+    """A shell command line of a health check."""
+
+    value: str
+
+
+class HealthCheck(Wire, frozen=True, kw_only=True, gc=False):
+    """A health check: HTTP, HTTPS and TCP are probed by Marathon, the others by the agent."""
+
+    protocol: str
+    grace_period_seconds: int
+    interval_seconds: int
+    timeout_seconds: int
+    max_consecutive_failures: int
+    delay_seconds: int
+    ip_protocol: str
+    command: Command | None = None
+    ignore_http1xx: bool | None = None
+    path: str | None = None
+    port: int | None = None
+    port_index: int | None = None
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether Marathon itself makes this check."""
+        return self.protocol in ("HTTP", "HTTPS", "TCP")
+
+
+class App(Wire, frozen=True, kw_only=True):
+    """A canonical app definition: validated, with every default filled in."""
+
+    id: str
+    cmd: str | None = None
+    args: tuple[str, ...] = ()
+    accepted_resource_roles: tuple[str, ...] | None = None
+    backoff_factor: float
+    backoff_seconds: int
+    constraints: tuple[tuple[str, ...], ...] = ()
+    container: Container | None = None
+    cpus: float
+    dependencies: tuple[str, ...] = ()
+    disk: float
+    env: dict[str, str] = field(default_factory=dict)
+    executor: str
+    fetch: tuple[Artifact, ...] = ()
+    gpus: int
+    health_checks: tuple[HealthCheck, ...] = ()
+    instances: int
+    kill_selection: Literal["YOUNGEST_FIRST", "OLDEST_FIRST"]
+    labels: dict[str, str]
+    max_launch_delay_seconds: int
+    mem: float
+    networks: tuple[Network, ...]
+    port_definitions: tuple[PortDefinition, ...]
+    require_ports: bool
+    role: str
+    task_kill_grace_period_seconds: int | None = None
+    unreachable_strategy: UnreachableStrategy | Literal["disabled"]
+    upgrade_strategy: UpgradeStrategy
+    user: str | None = None
+    version: str
+    version_info: VersionInfo | None = None
+
+    @property
+    def config_version(self) -> str:
+        """The version that last changed more than the number of instances."""
+        return self.version_info.last_config_change_at if self.version_info else self.version

@@ -1,0 +1,75 @@
+"""Path ids (`/group/app`) and the ids of the instances and tasks made from them.
+
+An instance of `/a/b` is `a_b.instance-<uuid>`; its task is that plus `._app.<incarnation>`.
+"""
+
+import re
+
+from comity.core.ids import TaskId
+
+_PART = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_LENGTH_MAX = 4096
+_TASK = re.compile(r"(?P<instance>(?P<app>[^/\s]+)\.(instance|marathon)-[^./\s]+)\._app\.\d+")
+
+RESERVED = frozenset({"restart", "tasks", "versions", ".", ".."})
+"""Last segments that the routes of the API keep for themselves."""
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` is a well-formed path id, absolute or relative."""
+    if not text or len(text) > _LENGTH_MAX or "\n" in text:
+        return False
+    segments = text.removeprefix("/").removesuffix("/").split("/")
+    return all(segment in ("", "..") or _is_segment(segment) for segment in segments)
+
+
+def _is_segment(segment: str) -> bool:
+    return all(_PART.fullmatch(part) is not None for part in segment.split("."))
+
+
+def resolve(text: str, base: str = "/") -> str:
+    """Return the absolute form of a path id: relative ones start at `base`, `..` goes up."""
+    parts = [] if text.startswith("/") else [part for part in base.split("/") if part]
+    for part in text.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part and part != ".":
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def parent(path: str) -> str:
+    """Return the group that holds an absolute path id."""
+    return path.rpartition("/")[0] or "/"
+
+
+def is_within(path: str, group: str) -> bool:
+    """Whether an absolute app id lies in a group or one of its subgroups."""
+    return group == "/" or path.startswith(group + "/")
+
+
+def hostname(path: str) -> str:
+    """Return the Mesos task name of an app: its segments from last to first, joined by dots."""
+    return ".".join(reversed([part for part in path.split("/") if part]))
+
+
+def instance_id(app_id: str, unique: str) -> str:
+    """Return the id of a new instance; `unique` is a fresh UUID's text."""
+    return f"{app_id.strip('/').replace('/', '_')}.instance-{unique}"
+
+
+def task_id(instance: str, incarnation: int = 1) -> TaskId:
+    """Return the id of an instance's task."""
+    return TaskId(f"{instance}._app.{incarnation}")
+
+
+def instance_of(task: str) -> str | None:
+    """Return the instance a task id belongs to; None when it is not one of Marathon's."""
+    found = _TASK.fullmatch(task)
+    return found["instance"] if found else None
+
+
+def app_of(task: str) -> str | None:
+    """Return the app a task id belongs to; None when it is not one of Marathon's."""
+    found = _TASK.fullmatch(task)
+    return "/" + found["app"].replace("_", "/") if found else None
