@@ -1,0 +1,70 @@
+"""A client of the Mesos read endpoints, of teardown and of the sandboxes' files."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from comity.runtime.http import Client, Headers
+from comity.sdk.rest import Query, Rest, decoded
+
+Json = dict[str, Any]
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Master:
+    """Calls one master; `base_url` may be a gateway's `/mesos`."""
+
+    def __init__(self, base_url: str, client: Client, headers: Headers = ()) -> None:
+        self.rest = Rest(base_url, client, headers)
+
+    async def state(self) -> Json:
+        """Return /state: agents, frameworks, tasks."""
+        return cast("Json", await self.rest.call("GET", "/master/state"))
+
+    async def state_summary(self) -> Json:
+        """Return /state-summary: counts and resources only."""
+        return cast("Json", await self.rest.call("GET", "/master/state-summary"))
+
+    async def frameworks(self) -> list[Json]:
+        """List the frameworks that are registered now."""
+        found = await self.rest.call("GET", "/master/frameworks")
+        return cast("list[Json]", found["frameworks"])
+
+    async def version(self) -> Json:
+        """Return /version."""
+        return cast("Json", await self.rest.call("GET", "/version"))
+
+    async def teardown(self, framework_id: str) -> None:
+        """Remove a framework and kill its tasks."""
+        answer = await self.rest.raw(
+            "POST",
+            "/master/teardown",
+            body=urlencode({"frameworkId": framework_id}).encode(),
+            headers=(("Content-Type", FORM),),
+        )
+        if answer.status >= 400:
+            decoded(answer)
+
+
+class Agent:
+    """Calls one agent; `base_url` may be a gateway's `/agent/<id>`."""
+
+    def __init__(self, base_url: str, client: Client, headers: Headers = ()) -> None:
+        self.rest = Rest(base_url, client, headers)
+
+    async def state(self) -> Json:
+        """Return the agent's /state: frameworks, executors and where their sandboxes are."""
+        return cast("Json", await self.rest.call("GET", "/state"))
+
+    async def browse(self, path: str) -> list[Json]:
+        """List a directory of a sandbox."""
+        found = await self.rest.call("GET", "/files/browse", query={"path": path})
+        return cast("list[Json]", found)
+
+    async def read(self, path: str, offset: int, length: int = 0) -> tuple[str, int]:
+        """Return text of a file and the offset it starts at; offset -1 tells the size."""
+        query: Query = {"path": path, "offset": str(offset)}
+        if length:
+            query["length"] = str(length)
+        found = await self.rest.call("GET", "/files/read", query=query)
+        return str(found["data"]), int(found["offset"])
