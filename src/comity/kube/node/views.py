@@ -15,6 +15,7 @@ from comity.kube.node.state import (
     NodeFacts,
     Pod,
     Stage,
+    State,
     StopReason,
     Terminated,
 )
@@ -268,3 +269,9 @@ def qos_class(spec: Json) -> str:
             if name not in limits or requests.get(name, limits[name]) != limits[name]:
                 return "Burstable"
     return "Guaranteed"
+
+
+def find_pod(state: State, namespace: str, name: str) -> Pod | None:
+    """Return the pod of that name, the newest if several incarnations of it are here."""
+    found = [pod for pod in state.pods.values() if pod.name == name and pod.namespace == namespace]
+    return found[-1] if found else None

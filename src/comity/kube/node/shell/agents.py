@@ -1,0 +1,143 @@
+"""The agent's container API, as the node uses it: launch, wait, kill, remove, run inside.
+
+An agent that is away or recovering is waited for: its containers go on meanwhile, and the launcher
+below it remembers how they ended.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from comity.core.errors import ComityError
+from comity.kube.node.state import Json
+from comity.runtime.http import Client, HttpError, Response
+
+_log = logging.getLogger(__name__)
+_LAUNCH_TIMEOUT_S = 1800.0
+"""A launch may have to pull an image first."""
+_WAIT_TIMEOUT_S = 3600.0
+_CALL_TIMEOUT_S = 30.0
+_RETRY_FIRST_S = 0.2
+_RETRY_MAX_S = 3.0
+_OUT_OF_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
+
+
+class LaunchRefused(ComityError):
+    """The agent did not start the container: its text says why."""
+
+
+class Ended(Struct, frozen=True):
+    """How a container ended; `wait_status` None: the agent does not know."""
+
+    wait_status: int | None
+    is_out_of_memory: bool = False
+    message: str = ""
+
+
+class AgentContainers:
+    """The containers below our own."""
+
+    def __init__(self, url: str, parent: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._url = url
+        self._parent = {"value": parent}
+        self._client = Client(headers=(("Content-Type", "application/json"), *headers))
+        self._numbers = itertools.count(1)
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self._client.close()
+
+    async def launch(self, container_id: str, payload: Json) -> None:
+        """Start a container below ours.
+
+        Raises:
+            LaunchRefused: the agent could not, or would not.
+        """
+        await self._launch({"value": container_id, "parent": self._parent}, payload)
+
+    async def wait(self, container_id: str) -> Ended:
+        """Return when the container has ended."""
+        return await self._wait({"value": container_id, "parent": self._parent})
+
+    async def kill(self, container_id: str, signal: int) -> None:
+        """Signal a container; one that has gone is fine."""
+        call = {"container_id": {"value": container_id, "parent": self._parent}, "signal": signal}
+        await self._call("KILL_CONTAINER", call, _CALL_TIMEOUT_S)
+
+    async def remove(self, container_id: str) -> None:
+        """Have the agent forget an ended container and delete its sandbox."""
+        await self._remove({"value": container_id, "parent": self._parent})
+
+    async def run_inside(
+        self, container_id: str, command: tuple[str, ...], timeout_s: float
+    ) -> tuple[int | None, str]:
+        """Run a command inside a container; return its exit code (None: timed out) and its id.
+
+        The caller reads the output, then calls `forget_inside`.
+
+        Raises:
+            LaunchRefused: the agent could not start it.
+        """
+        inner = f"exec-{next(self._numbers)}"
+        name = self._inside(container_id, inner)
+        argv = {"shell": False, "value": command[0], "arguments": list(command)}
+        await self._launch(name, {"command": argv})
+        try:
+            async with asyncio.timeout(timeout_s):
+                ended = await self._wait(name)
+        except TimeoutError:
+            await self._call("KILL_CONTAINER", {"container_id": name, "signal": 9}, _CALL_TIMEOUT_S)
+            return None, inner
+        status = 1 if ended.wait_status is None else ended.wait_status
+        return (status >> 8) or (status & 0x7F and 128 + (status & 0x7F)), inner
+
+    async def forget_inside(self, container_id: str, inner: str) -> None:
+        """Remove what `run_inside` left."""
+        name = self._inside(container_id, inner)
+        await self._wait(name)
+        await self._remove(name)
+
+    def _inside(self, container_id: str, inner: str) -> Json:
+        return {"value": inner, "parent": {"value": container_id, "parent": self._parent}}
+
+    async def _launch(self, name: Json, payload: Json) -> None:
+        call = {"container_id": name, **payload}
+        answer = await self._call("LAUNCH_CONTAINER", call, _LAUNCH_TIMEOUT_S)
+        # 202: it exists already, because a first try reached the agent and its answer not us.
+        if answer.status not in (200, 202):
+            raise LaunchRefused(_text(answer))
+
+    async def _wait(self, name: Json) -> Ended:
+        answer = await self._call("WAIT_CONTAINER", {"container_id": name}, _WAIT_TIMEOUT_S)
+        if answer.status != 200:
+            return Ended(None, message=_text(answer))
+        body: Any = msgspec.json.decode(answer.body) if answer.body else {}
+        found = body.get("wait_container") or {}
+        is_out_of_memory = found.get("reason") == _OUT_OF_MEMORY
+        return Ended(found.get("exit_status"), is_out_of_memory, found.get("message") or "")
+
+    async def _remove(self, name: Json) -> None:
+        answer = await self._call("REMOVE_CONTAINER", {"container_id": name}, _CALL_TIMEOUT_S)
+        if answer.status not in (200, 404):
+            _log.warning("agent did not remove %s: %s", name["value"], _text(answer))
+
+    async def _call(self, kind: str, payload: Json, timeout_s: float) -> Response:
+        """Make a call until the agent answers it with anything but 503."""
+        body = msgspec.json.encode({"type": kind, kind.lower(): payload})
+        delay_s = _RETRY_FIRST_S
+        while True:
+            with contextlib.suppress(HttpError):
+                answer = await self._client.request("POST", self._url, body, timeout_s=timeout_s)
+                if answer.status != 503:
+                    return answer
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+
+def _text(answer: Response) -> str:
+    return answer.body.decode(errors="replace").strip() or f"the agent answered {answer.status}"
