@@ -1,0 +1,172 @@
+"""JSON as Mesos reads and writes it, which is not proto3's JSON.
+
+Reading takes the strict path first. Only when that fails is the document walked against the declared
+types with Mesos's tolerances (3rdparty/stout protobuf.hpp): numbers and booleans as strings, `null` as
+unset, a bare value where a list is declared, unknown enum values as unset. What still does not fit is
+a `DecodeFailed` with the place of the fault.
+"""
+
+import enum
+import functools
+import types
+import typing
+from typing import Any, TypeVar
+
+import msgspec
+
+from comity.core.errors import ComityError
+from comity.wire.mesos import executor, link, operator, scheduler
+
+T = TypeVar("T")
+
+
+class DecodeFailed(ComityError):
+    """The bytes are no JSON, or no such message; the text says where."""
+
+
+class UnknownType(DecodeFailed):
+    """The message's `type` is one that this API does not have."""
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Any) -> bytes:
+    """Return compact JSON; only ASCII, so that a client may count characters for bytes."""
+    data = _encoder.encode(message)
+    return data if data.isascii() else _escape(data)
+
+
+def _escape(data: bytes) -> bytes:
+    """Write every character beyond ASCII as a JSON escape; those occur inside strings only."""
+    parts = []
+    for character in data.decode():
+        code = ord(character)
+        if code < 0x80:
+            parts.append(character)
+        elif code < 0x10000:
+            parts.append(f"\\u{code:04x}")
+        else:
+            high, low = divmod(code - 0x10000, 0x400)
+            parts.append(f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}")
+    return "".join(parts).encode()
+
+
+def decode(kind: Any, data: bytes) -> Any:
+    """Return the message of type `kind` (a Struct or a tagged union) in `data`.
+
+    Raises:
+        UnknownType: `type` names no variant of the union.
+        DecodeFailed: anything else that is wrong.
+    """
+    try:
+        return _decoder(kind).decode(data)
+    except msgspec.ValidationError:
+        pass
+    except msgspec.DecodeError as error:
+        raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
+    except RecursionError as error:
+        raise DecodeFailed("Failed to parse body into JSON: nested too deeply") from error
+    try:
+        return msgspec.convert(_lenient(msgspec.json.decode(data), kind), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise DecodeFailed(_explain(str(error))) from error
+    except RecursionError as error:
+        raise DecodeFailed("Failed to parse body into JSON: nested too deeply") from error
+
+
+def _explain(text: str) -> str:
+    if "missing required field" in text:
+        return f"Missing required fields: {text}"
+    return f"Failed to convert JSON into a message: {text}"
+
+
+def _lenient(value: Any, kind: Any) -> Any:
+    """Return `value` bent towards `kind` by Mesos's tolerances; misfits stay for the caller to report."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _lenient_union(
+            value, [arm for arm in typing.get_args(kind) if arm is not type(None)]
+        )
+    if origin is tuple:
+        item = typing.get_args(kind)[0]
+        items = value if isinstance(value, list) else [value]
+        bent = [_lenient(one, item) for one in items if one is not None]
+        return [one for one in bent if one is not None]
+    if origin is dict:
+        if not isinstance(value, dict):
+            return value
+        item = typing.get_args(kind)[1]
+        return {key: _lenient(one, item) for key, one in value.items()}
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _lenient_struct(value, kind)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        known = isinstance(value, str) and value in kind._value2member_map_
+        return value if known or not isinstance(value, str) else None
+    return _lenient_scalar(value, kind)
+
+
+def _lenient_union(value: Any, arms: list[Any]) -> Any:
+    if len(arms) == 1:
+        return _lenient(value, arms[0])
+    if not isinstance(value, dict):
+        return value
+    tag = value.get("type")
+    for arm in arms:
+        if arm.__struct_config__.tag == tag:
+            return _lenient_struct(value, arm)
+    if not isinstance(tag, str):
+        raise DecodeFailed("Missing required fields: type")
+    raise UnknownType(f"Unknown type '{tag}'")
+
+
+def _lenient_struct(value: Any, kind: type[msgspec.Struct]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    fields = _fields(kind)
+    bent = {}
+    for name, one in value.items():
+        if one is None:
+            continue
+        result = _lenient(one, fields[name]) if name in fields else one
+        if result is not None:
+            bent[name] = result
+    return bent
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {name: hints[name] for name in kind.__struct_fields__}
+
+
+def _lenient_scalar(value: Any, kind: Any) -> Any:
+    if kind is float and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def replace(message: T, **changes: Any) -> T:
+    """Return a copy of a message with some fields changed."""
+    return msgspec.structs.replace(message, **changes)  # type: ignore[type-var]
+
+
+SCHEDULER_CALL: Any = scheduler.Call
+SCHEDULER_EVENT: Any = scheduler.Event
+EXECUTOR_CALL: Any = executor.Call
+EXECUTOR_EVENT: Any = executor.Event
+LINK_CALLS: Any = list[link.Call]
+LINK_SUBSCRIBE: Any = link.Subscribe
+LINK_EVENT: Any = link.Event
+AGENT_CALL: Any = operator.AgentCall
+MASTER_CALL: Any = operator.MasterCall

@@ -1,0 +1,231 @@
+"""Mesos v1 operator API: calls to `POST /api/v1` of a master or an agent.
+
+Specification: include/mesos/v1/master/master.proto and agent/agent.proto. Answers are built by the
+components as JSON of the documented shape.
+"""
+
+from comity.wire.mesos.base import ContainerID, Id, Scalar, Wire
+from comity.wire.mesos.v1 import CommandInfo, ContainerInfo, Resource
+
+
+class LaunchContainerBody(Wire, frozen=True, kw_only=True):
+    """A container to start; nested when its id has a parent."""
+
+    container_id: ContainerID
+    command: CommandInfo | None = None
+    container: ContainerInfo | None = None
+    resources: tuple[Resource, ...] = ()
+    limits: dict[str, Scalar] = {}
+
+
+class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):
+    """Start a container."""
+
+    launch_container: LaunchContainerBody
+
+
+class LaunchNestedContainer(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_NESTED_CONTAINER"
+):
+    """Start a nested container (deprecated spelling)."""
+
+    launch_nested_container: LaunchContainerBody
+
+
+class ContainerBody(Wire, frozen=True, kw_only=True):
+    """A container."""
+
+    container_id: ContainerID
+
+
+class WaitContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="WAIT_CONTAINER"):
+    """Wait until a container has ended."""
+
+    wait_container: ContainerBody
+
+
+class WaitNestedContainer(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="WAIT_NESTED_CONTAINER"
+):
+    """Wait until a nested container has ended (deprecated spelling)."""
+
+    wait_nested_container: ContainerBody
+
+
+class KillContainerBody(Wire, frozen=True, kw_only=True):
+    """A container and the signal for it; 9 when not given."""
+
+    container_id: ContainerID
+    signal: int | None = None
+
+
+class KillContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL_CONTAINER"):
+    """Signal a container."""
+
+    kill_container: KillContainerBody
+
+
+class KillNestedContainer(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL_NESTED_CONTAINER"
+):
+    """Signal a nested container (deprecated spelling)."""
+
+    kill_nested_container: KillContainerBody
+
+
+class RemoveContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="REMOVE_CONTAINER"):
+    """Remove what an ended container left."""
+
+    remove_container: ContainerBody
+
+
+class RemoveNestedContainer(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="REMOVE_NESTED_CONTAINER"
+):
+    """Remove what an ended nested container left (deprecated spelling)."""
+
+    remove_nested_container: ContainerBody
+
+
+class PathBody(Wire, frozen=True, kw_only=True):
+    """A virtual path."""
+
+    path: str
+
+
+class ListFiles(Wire, frozen=True, kw_only=True, tag_field="type", tag="LIST_FILES"):
+    """List a directory."""
+
+    list_files: PathBody
+
+
+class ReadFileBody(Wire, frozen=True, kw_only=True):
+    """A part of a file."""
+
+    path: str
+    offset: int = 0
+    length: int | None = None
+
+
+class ReadFile(Wire, frozen=True, kw_only=True, tag_field="type", tag="READ_FILE"):
+    """Read a part of a file."""
+
+    read_file: ReadFileBody
+
+
+class GetHealth(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_HEALTH"):
+    """Read what the name says."""
+
+
+class GetFlags(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_FLAGS"):
+    """Read what the name says."""
+
+
+class GetVersion(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_VERSION"):
+    """Read what the name says."""
+
+
+class GetMetrics(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_METRICS"):
+    """Read what the name says."""
+
+
+class GetState(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_STATE"):
+    """Read what the name says."""
+
+
+class GetAgents(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_AGENTS"):
+    """Read what the name says."""
+
+
+class GetAgent(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_AGENT"):
+    """Read what the name says."""
+
+
+class GetFrameworks(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_FRAMEWORKS"):
+    """Read what the name says."""
+
+
+class GetExecutors(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_EXECUTORS"):
+    """Read what the name says."""
+
+
+class GetTasks(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_TASKS"):
+    """Read what the name says."""
+
+
+class GetRoles(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_ROLES"):
+    """Read what the name says."""
+
+
+class GetMaster(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_MASTER"):
+    """Read what the name says."""
+
+
+class GetContainers(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_CONTAINERS"):
+    """Read what the name says."""
+
+
+class AgentBody(Wire, frozen=True, kw_only=True):
+    """An agent."""
+
+    agent_id: Id
+
+
+class MarkAgentGone(Wire, frozen=True, kw_only=True, tag_field="type", tag="MARK_AGENT_GONE"):
+    """Declare that an agent will never come back."""
+
+    mark_agent_gone: AgentBody
+
+
+class TeardownBody(Wire, frozen=True, kw_only=True):
+    """A framework."""
+
+    framework_id: Id
+
+
+class Teardown(Wire, frozen=True, kw_only=True, tag_field="type", tag="TEARDOWN"):
+    """End a framework and its tasks."""
+
+    teardown: TeardownBody
+
+
+AgentCall = (
+    LaunchContainer
+    | LaunchNestedContainer
+    | WaitContainer
+    | WaitNestedContainer
+    | KillContainer
+    | KillNestedContainer
+    | RemoveContainer
+    | RemoveNestedContainer
+    | ListFiles
+    | ReadFile
+    | GetHealth
+    | GetFlags
+    | GetVersion
+    | GetMetrics
+    | GetState
+    | GetAgent
+    | GetFrameworks
+    | GetExecutors
+    | GetTasks
+    | GetContainers
+)
+
+MasterCall = (
+    GetHealth
+    | GetFlags
+    | GetVersion
+    | GetMetrics
+    | GetState
+    | GetAgents
+    | GetFrameworks
+    | GetExecutors
+    | GetTasks
+    | GetRoles
+    | GetMaster
+    | ListFiles
+    | ReadFile
+    | MarkAgentGone
+    | Teardown
+)

@@ -1,0 +1,508 @@
+"""Mesos v1 messages about frameworks, agents, resources, offers and tasks.
+
+Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in `containers`, checks are
+in `checks`; both are re-exported here, so that readers write `v1.TaskInfo`, `v1.ContainerInfo`.
+"""
+
+import enum
+
+from comity.wire.mesos.base import (
+    ContainerID,
+    DurationInfo,
+    Environment,
+    Id,
+    Label,
+    Labels,
+    Parameter,
+    Range,
+    Ranges,
+    Scalar,
+    SetOfItems,
+    Text,
+    TimeInfo,
+    Variable,
+    Wire,
+    emitted,
+)
+from comity.wire.mesos.checks import CheckInfo, CheckStatusInfo, HealthCheck
+from comity.wire.mesos.containers import (
+    URI,
+    CommandInfo,
+    ContainerInfo,
+    ContainerStatus,
+    NetworkInfo,
+    Volume,
+)
+
+__all__ = [
+    "URI",
+    "Address",
+    "AgentInfo",
+    "AllocationInfo",
+    "Attribute",
+    "CheckInfo",
+    "CheckStatusInfo",
+    "CommandInfo",
+    "ContainerID",
+    "ContainerInfo",
+    "ContainerStatus",
+    "DiscoveryInfo",
+    "DiskInfo",
+    "DomainInfo",
+    "DurationInfo",
+    "Environment",
+    "ExecutorInfo",
+    "ExecutorType",
+    "FaultDomain",
+    "Filters",
+    "FrameworkCapability",
+    "FrameworkInfo",
+    "HealthCheck",
+    "Id",
+    "KillPolicy",
+    "Label",
+    "Labels",
+    "MasterInfo",
+    "NetworkInfo",
+    "Offer",
+    "Operation",
+    "Parameter",
+    "Persistence",
+    "Port",
+    "Ports",
+    "Range",
+    "Ranges",
+    "Reason",
+    "Region",
+    "ReservationInfo",
+    "Resource",
+    "Scalar",
+    "SetOfItems",
+    "Source",
+    "Task",
+    "TaskGroupInfo",
+    "TaskInfo",
+    "TaskState",
+    "TaskStatus",
+    "Text",
+    "TimeInfo",
+    "Url",
+    "Variable",
+    "Volume",
+    "Wire",
+]
+
+
+# Frameworks
+
+
+class FrameworkCapability(Wire, frozen=True, kw_only=True):
+    """`FrameworkInfo.Capability`: MULTI_ROLE, PARTITION_AWARE, TASK_KILLING_STATE …"""
+
+    type: str | None = None
+
+
+class FrameworkInfo(Wire, frozen=True, kw_only=True):
+    """Who a framework is. `failover_timeout` is in seconds."""
+
+    user: str
+    name: str
+    id: Id | None = None
+    failover_timeout: float = emitted(0.0)
+    checkpoint: bool = emitted(False)
+    role: str | None = None
+    roles: tuple[str, ...] = ()
+    hostname: str | None = None
+    principal: str | None = None
+    webui_url: str | None = None
+    capabilities: tuple[FrameworkCapability, ...] = ()
+    labels: Labels | None = None
+
+
+# Resources
+
+
+class AllocationInfo(Wire, frozen=True, kw_only=True):
+    """The role a resource is allocated to."""
+
+    role: str | None = None
+
+
+class ReservationInfo(Wire, frozen=True, kw_only=True):
+    """`Resource.ReservationInfo`; `type` is STATIC or DYNAMIC."""
+
+    type: str | None = None
+    role: str | None = None
+    principal: str | None = None
+    labels: Labels | None = None
+
+
+class Persistence(Wire, frozen=True, kw_only=True):
+    """`Resource.DiskInfo.Persistence`."""
+
+    id: str
+    principal: str | None = None
+
+
+class DiskInfo(Wire, frozen=True, kw_only=True):
+    """What makes a disk resource a persistent volume."""
+
+    persistence: Persistence | None = None
+    volume: Volume | None = None
+
+
+class Empty(Wire, frozen=True, kw_only=True):
+    """A message whose presence is its meaning."""
+
+
+class Resource(Wire, frozen=True, kw_only=True):
+    """An amount of something, its reservations and its allocation."""
+
+    name: str
+    type: str
+    scalar: Scalar | None = None
+    ranges: Ranges | None = None
+    set: SetOfItems | None = None
+    role: str | None = None
+    reservation: ReservationInfo | None = None
+    reservations: tuple[ReservationInfo, ...] = ()
+    allocation_info: AllocationInfo | None = None
+    disk: DiskInfo | None = None
+    revocable: Empty | None = None
+    shared: Empty | None = None
+    provider_id: Id | None = None
+
+
+class Attribute(Wire, frozen=True, kw_only=True):
+    """A property of an agent that constraints are written against."""
+
+    name: str
+    type: str
+    scalar: Scalar | None = None
+    ranges: Ranges | None = None
+    set: SetOfItems | None = None
+    text: Text | None = None
+
+
+# Machines
+
+
+class Region(Wire, frozen=True, kw_only=True):
+    """A region's or a zone's name."""
+
+    name: str
+
+
+class FaultDomain(Wire, frozen=True, kw_only=True):
+    """Where an agent stands."""
+
+    region: Region
+    zone: Region
+
+
+class DomainInfo(Wire, frozen=True, kw_only=True):
+    """`DomainInfo`."""
+
+    fault_domain: FaultDomain | None = None
+
+
+class Address(Wire, frozen=True, kw_only=True):
+    """A host name, an address and a port."""
+
+    port: int
+    hostname: str | None = None
+    ip: str | None = None
+
+
+class MasterInfo(Wire, frozen=True, kw_only=True):
+    """A master. `ip` is the IPv4 address as a number in network byte order; `address` says it plainly."""
+
+    id: str
+    ip: int
+    port: int = emitted(5050)
+    pid: str | None = None
+    hostname: str | None = None
+    version: str | None = None
+    address: Address | None = None
+
+
+class AgentInfo(Wire, frozen=True, kw_only=True):
+    """An agent and the whole of its resources."""
+
+    hostname: str
+    port: int = emitted(5051)
+    resources: tuple[Resource, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    id: Id | None = None
+    domain: DomainInfo | None = None
+
+
+class Url(Wire, frozen=True, kw_only=True):
+    """`URL`: where an agent answers."""
+
+    scheme: str
+    address: Address
+    path: str | None = None
+    query: tuple[Parameter, ...] = ()
+    fragment: str | None = None
+
+
+class Offer(Wire, frozen=True, kw_only=True):
+    """Resources of one agent, offered to one framework for one role."""
+
+    id: Id
+    framework_id: Id
+    agent_id: Id
+    hostname: str
+    url: Url | None = None
+    domain: DomainInfo | None = None
+    resources: tuple[Resource, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    executor_ids: tuple[Id, ...] = ()
+    allocation_info: AllocationInfo | None = None
+
+
+class Filters(Wire, frozen=True, kw_only=True):
+    """How long a refusal lasts."""
+
+    refuse_seconds: float = emitted(5.0)
+
+
+# Tasks
+
+
+class TaskState(enum.Enum):
+    """States of a task, `TaskState` upstream."""
+
+    STAGING = "TASK_STAGING"
+    STARTING = "TASK_STARTING"
+    RUNNING = "TASK_RUNNING"
+    KILLING = "TASK_KILLING"
+    FINISHED = "TASK_FINISHED"
+    FAILED = "TASK_FAILED"
+    KILLED = "TASK_KILLED"
+    ERROR = "TASK_ERROR"
+    LOST = "TASK_LOST"
+    DROPPED = "TASK_DROPPED"
+    UNREACHABLE = "TASK_UNREACHABLE"
+    GONE = "TASK_GONE"
+    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
+    UNKNOWN = "TASK_UNKNOWN"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the task holds no resources any more and never will."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset(
+    {
+        TaskState.FINISHED,
+        TaskState.FAILED,
+        TaskState.KILLED,
+        TaskState.ERROR,
+        TaskState.LOST,
+        TaskState.DROPPED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+    }
+)
+
+
+class Source(enum.Enum):
+    """Who made a status, `TaskStatus.Source` upstream."""
+
+    MASTER = "SOURCE_MASTER"
+    AGENT = "SOURCE_AGENT"
+    EXECUTOR = "SOURCE_EXECUTOR"
+
+
+class Reason(enum.Enum):
+    """Why a status came about, `TaskStatus.Reason` upstream."""
+
+    AGENT_DISCONNECTED = "REASON_AGENT_DISCONNECTED"
+    AGENT_DRAINING = "REASON_AGENT_DRAINING"
+    AGENT_REMOVED = "REASON_AGENT_REMOVED"
+    AGENT_REMOVED_BY_OPERATOR = "REASON_AGENT_REMOVED_BY_OPERATOR"
+    AGENT_REREGISTERED = "REASON_AGENT_REREGISTERED"
+    AGENT_RESTARTED = "REASON_AGENT_RESTARTED"
+    AGENT_UNKNOWN = "REASON_AGENT_UNKNOWN"
+    COMMAND_EXECUTOR_FAILED = "REASON_COMMAND_EXECUTOR_FAILED"
+    CONTAINER_LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
+    CONTAINER_LIMITATION = "REASON_CONTAINER_LIMITATION"
+    CONTAINER_LIMITATION_DISK = "REASON_CONTAINER_LIMITATION_DISK"
+    CONTAINER_LIMITATION_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
+    CONTAINER_PREEMPTED = "REASON_CONTAINER_PREEMPTED"
+    CONTAINER_UPDATE_FAILED = "REASON_CONTAINER_UPDATE_FAILED"
+    EXECUTOR_REGISTRATION_TIMEOUT = "REASON_EXECUTOR_REGISTRATION_TIMEOUT"
+    EXECUTOR_REREGISTRATION_TIMEOUT = "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
+    EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
+    EXECUTOR_UNREGISTERED = "REASON_EXECUTOR_UNREGISTERED"
+    FRAMEWORK_REMOVED = "REASON_FRAMEWORK_REMOVED"
+    INVALID_FRAMEWORKID = "REASON_INVALID_FRAMEWORKID"
+    INVALID_OFFERS = "REASON_INVALID_OFFERS"
+    IO_SWITCHBOARD_EXITED = "REASON_IO_SWITCHBOARD_EXITED"
+    MASTER_DISCONNECTED = "REASON_MASTER_DISCONNECTED"
+    MAX_COMPLETION_TIME_REACHED = "REASON_MAX_COMPLETION_TIME_REACHED"
+    RECONCILIATION = "REASON_RECONCILIATION"
+    RESOURCES_UNKNOWN = "REASON_RESOURCES_UNKNOWN"
+    TASK_CHECK_STATUS_UPDATED = "REASON_TASK_CHECK_STATUS_UPDATED"
+    TASK_GROUP_INVALID = "REASON_TASK_GROUP_INVALID"
+    TASK_GROUP_UNAUTHORIZED = "REASON_TASK_GROUP_UNAUTHORIZED"
+    TASK_HEALTH_CHECK_STATUS_UPDATED = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+    TASK_INVALID = "REASON_TASK_INVALID"
+    TASK_KILLED_DURING_LAUNCH = "REASON_TASK_KILLED_DURING_LAUNCH"
+    TASK_UNAUTHORIZED = "REASON_TASK_UNAUTHORIZED"
+    TASK_UNKNOWN = "REASON_TASK_UNKNOWN"
+
+
+class KillPolicy(Wire, frozen=True, kw_only=True):
+    """How long a task may take to end by itself."""
+
+    grace_period: DurationInfo | None = None
+
+
+class Port(Wire, frozen=True, kw_only=True):
+    """A port that a task tells others about."""
+
+    number: int
+    name: str | None = None
+    protocol: str | None = None
+    visibility: str | None = None
+    labels: Labels | None = None
+
+
+class Ports(Wire, frozen=True, kw_only=True):
+    """`Ports`."""
+
+    ports: tuple[Port, ...] = ()
+
+
+class DiscoveryInfo(Wire, frozen=True, kw_only=True):
+    """What service discovery should know of a task."""
+
+    visibility: str
+    name: str | None = None
+    environment: str | None = None
+    location: str | None = None
+    version: str | None = None
+    ports: Ports | None = None
+    labels: Labels | None = None
+
+
+class ExecutorType(enum.Enum):
+    """`ExecutorInfo.Type`."""
+
+    DEFAULT = "DEFAULT"
+    CUSTOM = "CUSTOM"
+
+
+class ExecutorInfo(Wire, frozen=True, kw_only=True):
+    """A program that runs a framework's tasks on an agent."""
+
+    executor_id: Id
+    type: ExecutorType | None = None
+    framework_id: Id | None = None
+    command: CommandInfo | None = None
+    container: ContainerInfo | None = None
+    resources: tuple[Resource, ...] = ()
+    name: str | None = None
+    source: str | None = None
+    data: bytes | None = None
+    discovery: DiscoveryInfo | None = None
+    shutdown_grace_period: DurationInfo | None = None
+    labels: Labels | None = None
+
+
+class TaskInfo(Wire, frozen=True, kw_only=True):
+    """A task to launch: with a `command`, or for an `executor`."""
+
+    name: str
+    task_id: Id
+    agent_id: Id
+    resources: tuple[Resource, ...] = ()
+    limits: dict[str, Scalar] = {}
+    executor: ExecutorInfo | None = None
+    command: CommandInfo | None = None
+    container: ContainerInfo | None = None
+    health_check: HealthCheck | None = None
+    check: CheckInfo | None = None
+    kill_policy: KillPolicy | None = None
+    data: bytes | None = None
+    labels: Labels | None = None
+    discovery: DiscoveryInfo | None = None
+    max_completion_time: DurationInfo | None = None
+
+
+class TaskGroupInfo(Wire, frozen=True, kw_only=True):
+    """Tasks that are launched all or none."""
+
+    tasks: tuple[TaskInfo, ...] = ()
+
+
+class TaskStatus(Wire, frozen=True, kw_only=True):
+    """What is known of a task. `uuid` present means that it must be acknowledged."""
+
+    task_id: Id
+    state: TaskState
+    message: str | None = None
+    source: Source | None = None
+    reason: Reason | None = None
+    data: bytes | None = None
+    agent_id: Id | None = None
+    executor_id: Id | None = None
+    timestamp: float | None = None
+    uuid: bytes | None = None
+    healthy: bool | None = None
+    check_status: CheckStatusInfo | None = None
+    labels: Labels | None = None
+    container_status: ContainerStatus | None = None
+    unreachable_time: TimeInfo | None = None
+
+
+class Task(Wire, frozen=True, kw_only=True):
+    """A task as master and agent remember it: its info flattened, its state, one status per state."""
+
+    name: str
+    task_id: Id
+    framework_id: Id
+    agent_id: Id
+    state: TaskState
+    executor_id: Id | None = None
+    resources: tuple[Resource, ...] = ()
+    limits: dict[str, Scalar] = {}
+    statuses: tuple[TaskStatus, ...] = ()
+    status_update_state: TaskState | None = None
+    status_update_uuid: bytes | None = None
+    labels: Labels | None = None
+    discovery: DiscoveryInfo | None = None
+    container: ContainerInfo | None = None
+    health_check: HealthCheck | None = None
+    kill_policy: KillPolicy | None = None
+    max_completion_time: DurationInfo | None = None
+    user: str | None = None
+
+
+# Operations on offers
+
+
+class Launch(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.Launch`."""
+
+    task_infos: tuple[TaskInfo, ...] = ()
+
+
+class LaunchGroup(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.LaunchGroup`."""
+
+    executor: ExecutorInfo
+    task_group: TaskGroupInfo
+
+
+class Operation(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation`: what to do with the resources of an offer."""
+
+    type: str | None = None
+    id: Id | None = None
+    launch: Launch | None = None
+    launch_group: LaunchGroup | None = None
