@@ -1,4 +1,4 @@
-"""RecordIO, the framing of Mesos's v1 streams: ASCII length, newline, that many bytes, no separator.
+"""RecordIO, the framing of Mesos's v1 streams: ASCII length, newline, that many bytes.
 
 Specified in Mesos's scheduler HTTP API. Chunk boundaries are independent of records.
 """

@@ -1,9 +1,9 @@
 """JSON as Mesos reads and writes it, which is not proto3's JSON.
 
-Reading takes the strict path first. Only when that fails is the document walked against the declared
-types with Mesos's tolerances (3rdparty/stout protobuf.hpp): numbers and booleans as strings, `null` as
-unset, a bare value where a list is declared, unknown enum values as unset. What still does not fit is
-a `DecodeFailed` with the place of the fault.
+Reading takes the strict path first. Only when that fails is the document walked against the
+declared types with Mesos's tolerances (3rdparty/stout protobuf.hpp): numbers and booleans as
+strings, `null` as unset, a bare value where a list is declared, unknown enum values as unset. What
+still does not fit is a `DecodeFailed` with the place of the fault.
 """
 
 import enum
@@ -87,7 +87,7 @@ def _explain(text: str) -> str:
 
 
 def _lenient(value: Any, kind: Any) -> Any:
-    """Return `value` bent towards `kind` by Mesos's tolerances; misfits stay for the caller to report."""
+    """Return `value` bent towards `kind` by Mesos's tolerances; misfits stay as they are."""
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         return _lenient_union(

@@ -1,7 +1,8 @@
 """The link between master and agent, ours to define (ADR 0008).
 
-An agent opens `POST /internal/v1/agents` with SUBSCRIBE and reads events as RecordIO. Its other calls go
-to the same path as JSON arrays, with the header `Comity-Link-Id` that the stream's answer carried.
+An agent opens `POST /internal/v1/agents` with SUBSCRIBE and reads events as RecordIO. Its other
+calls go to the same path as JSON arrays, with the header `Comity-Link-Id` that the stream's answer
+carried.
 """
 
 from comity.wire.mesos.base import Id, Wire

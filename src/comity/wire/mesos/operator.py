@@ -4,6 +4,8 @@ Specification: include/mesos/v1/master/master.proto and agent/agent.proto. Answe
 components as JSON of the documented shape.
 """
 
+from msgspec import field
+
 from comity.wire.mesos.base import ContainerID, Id, Scalar, Wire
 from comity.wire.mesos.v1 import CommandInfo, ContainerInfo, Resource
 
@@ -15,7 +17,7 @@ class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     command: CommandInfo | None = None
     container: ContainerInfo | None = None
     resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = {}
+    limits: dict[str, Scalar] = field(default_factory=dict)
 
 
 class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):

@@ -1,6 +1,7 @@
 """Mesos v1 scheduler API: calls to `POST /api/v1/scheduler`, events of its stream.
 
-Specification: include/mesos/v1/scheduler/scheduler.proto. Each call and event is one variant of a union tagged by `type`.
+Specification: include/mesos/v1/scheduler/scheduler.proto. Each call and
+event is one variant of a union tagged by `type`.
 """
 
 from comity.wire.mesos.base import Id, Wire

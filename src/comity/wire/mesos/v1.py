@@ -1,10 +1,13 @@
 """Mesos v1 messages about frameworks, agents, resources, offers and tasks.
 
-Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in `containers`, checks are
-in `checks`; both are re-exported here, so that readers write `v1.TaskInfo`, `v1.ContainerInfo`.
+Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in
+`containers`, checks in `checks`, states in `states`; all are re-exported here, so that readers write
+`v1.TaskInfo`, `v1.ContainerInfo`.
 """
 
 import enum
+
+from msgspec import field
 
 from comity.wire.mesos.base import (
     ContainerID,
@@ -33,6 +36,7 @@ from comity.wire.mesos.containers import (
     NetworkInfo,
     Volume,
 )
+from comity.wire.mesos.states import Reason, Source, TaskState
 
 __all__ = [
     "URI",
@@ -97,7 +101,7 @@ __all__ = [
 
 
 class FrameworkCapability(Wire, frozen=True, kw_only=True):
-    """`FrameworkInfo.Capability`: MULTI_ROLE, PARTITION_AWARE, TASK_KILLING_STATE …"""
+    """`FrameworkInfo.Capability`: MULTI_ROLE, PARTITION_AWARE and others."""
 
     type: str | None = None
 
@@ -215,7 +219,7 @@ class Address(Wire, frozen=True, kw_only=True):
 
 
 class MasterInfo(Wire, frozen=True, kw_only=True):
-    """A master. `ip` is the IPv4 address as a number in network byte order; `address` says it plainly."""
+    """A master. `ip` is the IPv4 address as a number in network byte order."""
 
     id: str
     ip: int
@@ -269,91 +273,6 @@ class Filters(Wire, frozen=True, kw_only=True):
 
 
 # Tasks
-
-
-class TaskState(enum.Enum):
-    """States of a task, `TaskState` upstream."""
-
-    STAGING = "TASK_STAGING"
-    STARTING = "TASK_STARTING"
-    RUNNING = "TASK_RUNNING"
-    KILLING = "TASK_KILLING"
-    FINISHED = "TASK_FINISHED"
-    FAILED = "TASK_FAILED"
-    KILLED = "TASK_KILLED"
-    ERROR = "TASK_ERROR"
-    LOST = "TASK_LOST"
-    DROPPED = "TASK_DROPPED"
-    UNREACHABLE = "TASK_UNREACHABLE"
-    GONE = "TASK_GONE"
-    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
-    UNKNOWN = "TASK_UNKNOWN"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the task holds no resources any more and never will."""
-        return self in _TERMINAL
-
-
-_TERMINAL = frozenset(
-    {
-        TaskState.FINISHED,
-        TaskState.FAILED,
-        TaskState.KILLED,
-        TaskState.ERROR,
-        TaskState.LOST,
-        TaskState.DROPPED,
-        TaskState.GONE,
-        TaskState.GONE_BY_OPERATOR,
-    }
-)
-
-
-class Source(enum.Enum):
-    """Who made a status, `TaskStatus.Source` upstream."""
-
-    MASTER = "SOURCE_MASTER"
-    AGENT = "SOURCE_AGENT"
-    EXECUTOR = "SOURCE_EXECUTOR"
-
-
-class Reason(enum.Enum):
-    """Why a status came about, `TaskStatus.Reason` upstream."""
-
-    AGENT_DISCONNECTED = "REASON_AGENT_DISCONNECTED"
-    AGENT_DRAINING = "REASON_AGENT_DRAINING"
-    AGENT_REMOVED = "REASON_AGENT_REMOVED"
-    AGENT_REMOVED_BY_OPERATOR = "REASON_AGENT_REMOVED_BY_OPERATOR"
-    AGENT_REREGISTERED = "REASON_AGENT_REREGISTERED"
-    AGENT_RESTARTED = "REASON_AGENT_RESTARTED"
-    AGENT_UNKNOWN = "REASON_AGENT_UNKNOWN"
-    COMMAND_EXECUTOR_FAILED = "REASON_COMMAND_EXECUTOR_FAILED"
-    CONTAINER_LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
-    CONTAINER_LIMITATION = "REASON_CONTAINER_LIMITATION"
-    CONTAINER_LIMITATION_DISK = "REASON_CONTAINER_LIMITATION_DISK"
-    CONTAINER_LIMITATION_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
-    CONTAINER_PREEMPTED = "REASON_CONTAINER_PREEMPTED"
-    CONTAINER_UPDATE_FAILED = "REASON_CONTAINER_UPDATE_FAILED"
-    EXECUTOR_REGISTRATION_TIMEOUT = "REASON_EXECUTOR_REGISTRATION_TIMEOUT"
-    EXECUTOR_REREGISTRATION_TIMEOUT = "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
-    EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
-    EXECUTOR_UNREGISTERED = "REASON_EXECUTOR_UNREGISTERED"
-    FRAMEWORK_REMOVED = "REASON_FRAMEWORK_REMOVED"
-    INVALID_FRAMEWORKID = "REASON_INVALID_FRAMEWORKID"
-    INVALID_OFFERS = "REASON_INVALID_OFFERS"
-    IO_SWITCHBOARD_EXITED = "REASON_IO_SWITCHBOARD_EXITED"
-    MASTER_DISCONNECTED = "REASON_MASTER_DISCONNECTED"
-    MAX_COMPLETION_TIME_REACHED = "REASON_MAX_COMPLETION_TIME_REACHED"
-    RECONCILIATION = "REASON_RECONCILIATION"
-    RESOURCES_UNKNOWN = "REASON_RESOURCES_UNKNOWN"
-    TASK_CHECK_STATUS_UPDATED = "REASON_TASK_CHECK_STATUS_UPDATED"
-    TASK_GROUP_INVALID = "REASON_TASK_GROUP_INVALID"
-    TASK_GROUP_UNAUTHORIZED = "REASON_TASK_GROUP_UNAUTHORIZED"
-    TASK_HEALTH_CHECK_STATUS_UPDATED = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
-    TASK_INVALID = "REASON_TASK_INVALID"
-    TASK_KILLED_DURING_LAUNCH = "REASON_TASK_KILLED_DURING_LAUNCH"
-    TASK_UNAUTHORIZED = "REASON_TASK_UNAUTHORIZED"
-    TASK_UNKNOWN = "REASON_TASK_UNKNOWN"
 
 
 class KillPolicy(Wire, frozen=True, kw_only=True):
@@ -421,7 +340,7 @@ class TaskInfo(Wire, frozen=True, kw_only=True):
     task_id: Id
     agent_id: Id
     resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = {}
+    limits: dict[str, Scalar] = field(default_factory=dict)
     executor: ExecutorInfo | None = None
     command: CommandInfo | None = None
     container: ContainerInfo | None = None
@@ -461,7 +380,7 @@ class TaskStatus(Wire, frozen=True, kw_only=True):
 
 
 class Task(Wire, frozen=True, kw_only=True):
-    """A task as master and agent remember it: its info flattened, its state, one status per state."""
+    """A task as master and agent remember it, with one status per state it was in."""
 
     name: str
     task_id: Id
@@ -470,7 +389,7 @@ class Task(Wire, frozen=True, kw_only=True):
     state: TaskState
     executor_id: Id | None = None
     resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = {}
+    limits: dict[str, Scalar] = field(default_factory=dict)
     statuses: tuple[TaskStatus, ...] = ()
     status_update_state: TaskState | None = None
     status_update_uuid: bytes | None = None
