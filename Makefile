@@ -1,0 +1,59 @@
+# Every task is one target. `make` lists them; .ci/run calls the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+WORK_DIR ?= .comity
+CHECKED := src tools tests bench examples
+
+.PHONY: help venv packages clients up down status lint test test-fast bench constraints config-docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(BIN)/comity ## make .venv with comity and what its developers need
+
+$(BIN)/comity: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(BIN)/comity
+
+packages: ## install the Debian packages that let images run (as root; else it says what is missing)
+	@tools/packages.sh
+
+clients: venv ## fetch kubectl and the third-party clients of the end-to-end tests into .clients
+	@$(BIN)/python tools/third_party.py .clients
+
+up: venv packages ## start a cluster, try Marathon and Kubernetes on it, and say what to try next
+	@BIN=$(BIN) WORK_DIR=$(WORK_DIR) tools/demo.sh
+
+down: ## stop the cluster that `make up` started
+	@$(BIN)/comity down --work-dir $(WORK_DIR)
+
+status: ## say what that cluster is doing
+	@$(BIN)/comity status --work-dir $(WORK_DIR)
+
+lint: venv ## format, style, types, layers, spelling
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/mypy src tools examples
+	$(BIN)/lint-imports
+	$(BIN)/codespell --ignore-words-list te,notin README.md CONTRIBUTING.md CHANGELOG.md docs $(CHECKED)
+
+test: venv clients ## every test, end to end ones too
+	$(BIN)/pytest
+
+test-fast: venv ## the tests that start no cluster
+	$(BIN)/pytest -q -m 'not e2e'
+
+bench: venv ## compare with bare processes and with Docker Swarm, side by side (as root)
+	@for each in launch replicas idle; do $(BIN)/python bench/$$each.py || exit 1; done
+
+constraints: venv ## write the installed versions to constraints.txt
+	@(head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable) > constraints.new && mv constraints.new constraints.txt
+
+config-docs: venv ## write docs/reference/config.md from the config modules
+	@$(BIN)/python tools/config_reference.py > docs/reference/config.md
+
+clean: ## remove what the targets above made, but not a cluster's work directory
+	rm -rf .venv .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
