@@ -1,7 +1,7 @@
 """Mesos v1 messages about frameworks, agents, resources, offers and tasks.
 
 Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in
-`containers`, checks in `checks`, states in `states`; all are re-exported here, so that readers write
+`containers`, checks in `checks`, states in `states`; all are re-exported here: readers write
 `v1.TaskInfo`, `v1.ContainerInfo`.
 """
 

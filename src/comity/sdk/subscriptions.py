@@ -1,0 +1,121 @@
+"""A subscribed v1 stream: events coming and ordered calls going, as one thing that breaks whole.
+
+Both halves of Mesos's v1 APIs for schedulers and executors have this shape. Who uses it decides
+what a break means (resubscribe, or give up); here a break is only reported.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from comity.core.errors import ComityError
+from comity.runtime.http import Client, ClientStream, Headers, HttpError, Response
+from comity.runtime.http.pipeline import Pipeline
+from comity.wire import recordio
+
+_JSON: Headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
+
+
+class SubscribeRefused(ComityError):
+    """The server understood the subscription and said no: trying again will not help."""
+
+
+class NotSubscribed(ComityError):
+    """A call was made while there is no subscription; subscribe events say when there is one."""
+
+
+class CallRefused(ComityError):
+    """A call was answered with something else than success.
+
+    `status` is the HTTP status, `text` the server's reason.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+        self.text = text
+
+
+class Subscription:
+    """One subscription. Made by `open`; iterate `records()`; `post` calls; `close` when done."""
+
+    def __init__(
+        self, stream: ClientStream, pipeline: Pipeline, path: str, headers: Headers
+    ) -> None:
+        self._stream = stream
+        self._pipeline = pipeline
+        self._path = path
+        self._headers = headers
+
+    @classmethod
+    async def open(
+        cls, client: Client, url: str, body: bytes, headers: Headers = ()
+    ) -> "Subscription":
+        """Subscribe at `url`, following a redirect to the leader.
+
+        Raises:
+            HttpError: nobody there, or not ready (503, 5xx): try again.
+            SubscribeRefused: a 4xx with the server's reason.
+        """
+        for _ in range(3):
+            stream = client.stream("POST", url, body, (*_JSON, *headers))
+            await stream.__aenter__()
+            if stream.status == 200:
+                return await cls._with_calls(stream, url, headers)
+            text = (await stream.read()).decode(errors="replace").strip()
+            location = stream.header("location")
+            await stream.__aexit__(None, None, None)
+            if stream.status == 307 and location:
+                url = f"http:{location}" if location.startswith("//") else location
+                continue
+            if stream.status >= 500:
+                raise HttpError(f"{url} answered {stream.status}: {text}")
+            raise SubscribeRefused(f"{url} answered {stream.status}: {text}")
+        raise HttpError(f"{url} redirects in a circle")
+
+    @classmethod
+    async def _with_calls(cls, stream: ClientStream, url: str, headers: Headers) -> "Subscription":
+        parts = urlsplit(url)
+        try:
+            pipeline = await Pipeline.connect(parts.hostname or "127.0.0.1", parts.port or 80)
+        except HttpError:
+            await stream.__aexit__(None, None, None)
+            raise
+        stream_id = stream.header("mesos-stream-id")
+        own: Headers = (("Mesos-Stream-Id", stream_id),) if stream_id else ()
+        return cls(stream, pipeline, parts.path, (*_JSON, *own, *headers))
+
+    async def records(self, silence_s: float) -> AsyncIterator[list[bytes]]:
+        """Yield the records that have arrived, in batches; return when the stream ends.
+
+        Raises:
+            HttpError: the connection broke, or nothing came for `silence_s` seconds.
+        """
+        decoder = recordio.Decoder()
+        chunks = aiter(self._stream)
+        while True:
+            try:
+                async with asyncio.timeout(silence_s):
+                    data = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise HttpError(f"nothing heard for {silence_s:g} s") from error
+            records = decoder.feed(data)
+            if records:
+                yield records
+
+    def post(self, body: bytes) -> "asyncio.Future[Response]":
+        """Send one call after those before it; the future is its answer."""
+        return self._pipeline.post(self._path, body, self._headers)
+
+    async def close(self) -> None:
+        """Drop both connections."""
+        self._pipeline.close()
+        await self._stream.__aexit__(None, None, None)
+
+
+def check(response: Response) -> None:
+    """Raise `CallRefused` unless the call succeeded."""
+    if response.status not in (200, 202):
+        raise CallRefused(response.status, response.body.decode(errors="replace").strip())
