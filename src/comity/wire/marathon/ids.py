@@ -73,3 +73,10 @@ def app_of(task: str) -> str | None:
     """Return the app a task id belongs to; None when it is not one of Marathon's."""
     found = _TASK.fullmatch(task)
     return "/" + found["app"].replace("_", "/") if found else None
+
+
+def uuid_text(bits: int) -> str:
+    """Return 128 random bits in the form of a version 4 UUID."""
+    bits = bits & ~(0xF << 76) & ~(0x3 << 62) | 4 << 76 | 2 << 62
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

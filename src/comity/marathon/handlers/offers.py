@@ -1,0 +1,130 @@
+"""Offers: filled with what waits in the launch queue, or given back.
+
+Instances of an app are dealt out one by one over the offers at hand, so that they spread; each
+offer that got something becomes one ACCEPT, the others one DECLINE. An instance is in the store
+before the master hears of it: a crash in between leaves a task that reconciliation finds missing.
+"""
+
+from collections.abc import Sequence
+
+from comity.core.effects import Outbox, SetTimer, Write
+from comity.core.instants import Instant
+from comity.marathon import launching, offered, placing
+from comity.marathon.handlers import table
+from comity.marathon.handlers.settling import launch_spec
+from comity.marathon.handlers.touching import touch
+from comity.marathon.inputs import OffersReceived, StagingExpired
+from comity.marathon.outbox import Accept, Decline
+from comity.marathon.state import (
+    Attempts,
+    Held,
+    Instance,
+    State,
+    encode,
+    instance_key,
+)
+from comity.policy.placement import Fit, Reason, fit
+from comity.wire.marathon import ids
+from comity.wire.marathon.apps import App
+from comity.wire.mesos import v1
+
+
+@table.on(OffersReceived)
+def on_offers_received(state: State, item: OffersReceived, now: Instant, out: Outbox) -> None:
+    """Use what fits, give back the rest."""
+    helds = [offered.held(one) for one in item.offers]
+    tasks: dict[str, list[v1.TaskInfo]] = {one.offer_id: [] for one in helds}
+    for one in helds:
+        for name, value in one.node.values.items():
+            state.seen_values.setdefault(name, {})[value] = None
+    for app_id in list(state.wanted):
+        _fill(state, app_id, helds, tasks, now, out)
+    _answer(state, tasks, out)
+
+
+def _fill(
+    state: State,
+    app_id: str,
+    helds: Sequence[Held],
+    tasks: dict[str, list[v1.TaskInfo]],
+    now: Instant,
+    out: Outbox,
+) -> None:
+    """Deal one app's missing instances out over the offers."""
+    app, attempts = launch_spec(state, app_id), state.queue[app_id]
+    if app is None or attempts.delayed_until > now:
+        return
+    demand = placing.demand_of(app)
+    placed = placing.placed(state.of_app(app_id).values())
+    known = {name: len(values) for name, values in state.seen_values.items()}
+    circle = list(helds)
+    while circle and app_id in state.wanted:
+        for one in list(circle):
+            if app_id not in state.wanted:
+                break
+            full = len(tasks[one.offer_id]) >= state.config.tasks_per_accept_max
+            found = None if full else fit(demand, one.node, placed, known, state.rng)
+            if not isinstance(found, Fit):
+                circle.remove(one)
+                _unused(attempts, one, found, now)
+                continue
+            _used(attempts, now)
+            placed.nodes.append(one.node.values)
+            tasks[one.offer_id].append(_launch(state, app, one, found, now, out))
+
+
+def _launch(
+    state: State, app: App, held: Held, taken: Fit, now: Instant, out: Outbox
+) -> v1.TaskInfo:
+    """Make a new instance, and return its task."""
+    instance_id = ids.instance_id(app.id, ids.uuid_text(state.rng.getrandbits(128)))
+    instance = Instance(
+        task_id=ids.task_id(instance_id),
+        instance_id=instance_id,
+        app_id=app.id,
+        version=app.version,
+        config_version=app.config_version,
+        agent_id=held.agent_id,
+        host=held.host,
+        node=dict(held.node.values),
+        ports=taken.ports,
+        staged_at=now,
+        role=taken.role,
+    )
+    state.add_instance(instance)
+    state.wanted[app.id] -= 1
+    if not state.wanted[app.id]:
+        del state.wanted[app.id]
+    out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
+    expiry = Instant(now + state.config.staging_timeout_s)
+    out.timers.append(SetTimer(StagingExpired(instance.task_id), expiry))
+    touch(state, app.id, now, out)
+    return launching.task_info(app, instance.task_id, (held.agent_id, held.host), taken)
+
+
+def _used(attempts: Attempts, now: Instant) -> None:
+    attempts.processed += 1
+    attempts.last_used_at = now
+
+
+def _unused(attempts: Attempts, held: Held, reason: Reason | None, now: Instant) -> None:
+    """Count an offer that was not (or no longer) of use; a full one is no refusal."""
+    if reason is None:
+        return
+    attempts.processed += 1
+    attempts.unused += 1
+    attempts.last_unused_at = now
+    attempts.reasons[reason] = attempts.reasons.get(reason, 0) + 1
+    attempts.last_reasons[held.agent_id] = (now, reason)
+
+
+def _answer(state: State, tasks: dict[str, list[v1.TaskInfo]], out: Outbox) -> None:
+    config = state.config
+    refuse_s = config.decline_waiting_s if state.wanted else config.decline_s
+    unused = tuple(offer_id for offer_id, launched in tasks.items() if not launched)
+    for offer_id, launched in tasks.items():
+        if launched:
+            full = len(launched) >= config.tasks_per_accept_max and state.wanted
+            out.launches.append(Accept(offer_id, tuple(launched), 0.0 if full else refuse_s))
+    if unused:
+        out.launches.append(Decline(unused, refuse_s))

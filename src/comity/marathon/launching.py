@@ -1,0 +1,190 @@
+"""From an app and a fit to the task that Mesos is told to launch."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from comity.core.ids import AgentId, TaskId
+from comity.policy.placement import Fit
+from comity.wire.marathon import ids
+from comity.wire.marathon.apps import App, HealthCheck, PortDefinition
+from comity.wire.mesos import v1
+from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
+from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
+
+_LABEL_ENV_PREFIX = "MARATHON_APP_LABEL_"
+_ENV_MAX = 512
+"""Label values from this length on are not passed to tasks (EnvironmentHelper.scala)."""
+
+
+def task_info(app: App, task_id: TaskId, agent: tuple[AgentId, str], fit: Fit) -> v1.TaskInfo:
+    """Return the task of one new instance; `agent` is the agent's id and host name."""
+    name = ids.hostname(app.id)
+    grace_s = app.task_kill_grace_period_seconds
+    return v1.TaskInfo(
+        name=name,
+        task_id=v1.Id(value=task_id),
+        agent_id=v1.Id(value=agent[0]),
+        resources=resources(fit),
+        command=_command(app, environment(app, task_id, agent[1], fit.ports)),
+        container=_container(app),
+        health_check=_health_check(app, fit.ports),
+        kill_policy=v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=grace_s * 1_000_000_000))
+        if grace_s is not None
+        else None,
+        labels=_labels(app.labels),
+        discovery=v1.DiscoveryInfo(
+            visibility="FRAMEWORK", name=name, ports=_discovery_ports(app, fit.ports)
+        ),
+    )
+
+
+def resources(fit: Fit) -> tuple[v1.Resource, ...]:
+    """Return a fit as Mesos resources."""
+    found = [
+        v1.Resource(name=name, type="SCALAR", scalar=v1.Scalar(value=amount), role=fit.role)
+        for name, amount in fit.scalars.items()
+    ]
+    if fit.ports:
+        ranges = tuple(v1.Range(begin=port, end=port) for port in sorted(fit.ports))
+        ports = v1.Resource(
+            name="ports", type="RANGES", ranges=v1.Ranges(range=ranges), role=fit.role
+        )
+        found.append(ports)
+    return tuple(found)
+
+
+def environment(app: App, task_id: str, host: str, ports: Sequence[int]) -> dict[str, str]:
+    """Return a task's environment; what the app itself sets wins."""
+    found = {
+        "MESOS_TASK_ID": task_id,
+        "MARATHON_APP_ID": app.id,
+        "MARATHON_APP_VERSION": app.version,
+        "MARATHON_APP_RESOURCE_CPUS": str(float(app.cpus)),
+        "MARATHON_APP_RESOURCE_MEM": str(float(app.mem)),
+        "MARATHON_APP_RESOURCE_DISK": str(float(app.disk)),
+        "MARATHON_APP_RESOURCE_GPUS": str(app.gpus),
+        "MARATHON_APP_ENFORCE_GROUP_ROLE": "FALSE",
+    }
+    if app.container is not None and app.container.docker is not None:
+        found["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
+    found |= _label_environment(app.labels)
+    found |= _port_environment(app.port_definitions, ports)
+    found["HOST"] = host
+    return found | app.env
+
+
+def _label_environment(labels: Mapping[str, str]) -> dict[str, str]:
+    passed = {
+        re.sub("[^a-zA-Z0-9_]+", "_", key).upper(): value
+        for key, value in labels.items()
+        if len(key) < _ENV_MAX - len(_LABEL_ENV_PREFIX) and len(value) < _ENV_MAX
+    }
+    found = {f"{_LABEL_ENV_PREFIX}{key}": value for key, value in passed.items()}
+    return {"MARATHON_APP_LABELS": " ".join(passed)} | found
+
+
+def _port_environment(
+    definitions: Sequence[PortDefinition], ports: Sequence[int]
+) -> dict[str, str]:
+    if not ports:
+        return {}
+    found = {f"PORT{index}": str(port) for index, port in enumerate(ports)}
+    for definition, port in zip(definitions, ports, strict=True):
+        found[f"PORT_{definition.port or port}"] = str(port)
+        if definition.name:
+            found[f"PORT_{definition.name.upper()}"] = str(port)
+    found["PORT"] = str(ports[0])
+    found["PORTS"] = ",".join(str(port) for port in ports)
+    return found
+
+
+def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
+    variables = tuple(v1.Variable(name=name, value=value) for name, value in env.items())
+    fields: dict[str, Any] = {
+        "environment": v1.Environment(variables=variables),
+        "uris": tuple(
+            v1.URI(
+                value=one.uri,
+                extract=one.extract,
+                executable=one.executable,
+                cache=one.cache,
+                output_file=one.dest_path,
+            )
+            for one in app.fetch
+        ),
+        "user": app.user,
+    }
+    if app.args:
+        has_image = app.container is not None and app.container.docker is not None
+        value = None if has_image else app.args[0]
+        return v1.CommandInfo(shell=False, value=value, arguments=app.args, **fields)
+    return v1.CommandInfo(shell=app.cmd is not None, value=app.cmd, **fields)
+
+
+def _container(app: App) -> v1.ContainerInfo | None:
+    """Return the container; both of Marathon's engines run in the agent's own runtime."""
+    if app.container is None:
+        return None
+    docker = app.container.docker
+    image = None
+    if docker is not None:
+        image = Image(
+            type="DOCKER",
+            docker=DockerImage(name=docker.image),
+            cached=not docker.force_pull_image,
+        )
+    return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image))
+
+
+def _labels(labels: Mapping[str, str]) -> v1.Labels | None:
+    if not labels:
+        return None
+    return v1.Labels(labels=tuple(v1.Label(key=key, value=one) for key, one in labels.items()))
+
+
+def _discovery_ports(app: App, ports: Sequence[int]) -> v1.Ports:
+    found = [
+        v1.Port(
+            number=port,
+            name=definition.name,
+            protocol=protocol,
+            labels=_labels(definition.labels),
+        )
+        for definition, port in zip(app.port_definitions, ports, strict=True)
+        for protocol in definition.protocol.split(",")
+    ]
+    return v1.Ports(ports=tuple(found))
+
+
+def checked_port(check: HealthCheck, ports: Sequence[int]) -> int | None:
+    """Return the port that a health check looks at; None when the task has no such port."""
+    if check.port is not None:
+        return check.port
+    index = check.port_index or 0
+    return ports[index] if index < len(ports) else None
+
+
+def _health_check(app: App, ports: Sequence[int]) -> v1.HealthCheck | None:
+    """Return the check that the agent makes, if there is one."""
+    check = next((one for one in app.health_checks if not one.is_probed), None)
+    if check is None:
+        return None
+    timing: dict[str, Any] = {
+        "delay_seconds": float(check.delay_seconds),
+        "interval_seconds": float(check.interval_seconds),
+        "timeout_seconds": float(check.timeout_seconds),
+        "consecutive_failures": check.max_consecutive_failures,
+        "grace_period_seconds": float(check.grace_period_seconds),
+    }
+    if check.command is not None:
+        command = v1.CommandInfo(value=check.command.value)
+        return v1.HealthCheck(type="COMMAND", command=command, **timing)
+    port = checked_port(check, ports)
+    if port is None:
+        return None
+    if check.protocol == "MESOS_TCP":
+        return v1.HealthCheck(type="TCP", tcp=TcpCheckInfo(port=port), **timing)
+    scheme = "https" if check.protocol == "MESOS_HTTPS" else "http"
+    http = HttpCheckInfo(port=port, path=check.path, scheme=scheme)
+    return v1.HealthCheck(type="HTTP", http=http, **timing)

@@ -1,0 +1,139 @@
+"""The machine: inputs in, effects out; and how its state comes back from the store."""
+
+import random
+from collections.abc import Iterable
+
+import msgspec
+
+from comity.core.effects import Outbox, SetTimer
+from comity.core.errors import InvariantViolated
+from comity.core.instants import Instant
+from comity.marathon.config import Config
+from comity.marathon.handlers import (
+    apps,
+    deploying,
+    events,
+    health,
+    killing,
+    leading,
+    offers,
+    settling,
+    statuses,
+    table,
+    tasks,
+)
+from comity.marathon.inputs import Input, KillRetryDue, StagingExpired
+from comity.marathon.state import (
+    FRAMEWORK_KEY,
+    Deployment,
+    Instance,
+    State,
+    TaskFailure,
+)
+from comity.wire.marathon import timestamps
+from comity.wire.marathon.apps import App
+
+__all__ = ["Machine", "load", "noun_modules"]
+
+noun_modules = (
+    apps,
+    deploying,
+    events,
+    health,
+    killing,
+    leading,
+    offers,
+    settling,
+    statuses,
+    tasks,
+)
+"""The modules whose import fills the table."""
+
+_APP = msgspec.json.Decoder(App)
+_INSTANCE = msgspec.json.Decoder(Instance)
+_DEPLOYMENT = msgspec.json.Decoder(Deployment)
+_FAILURE = msgspec.json.Decoder(TaskFailure)
+
+Pairs = Iterable[tuple[str, bytes]]
+
+
+class Machine:
+    """One Marathon."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def step(self, item: Input, now: Instant, out: Outbox) -> None:
+        """Handle one input."""
+        table.step(self.state, item, now, out)
+
+    def start(self, now: Instant, out: Outbox) -> None:
+        """Set the timers of what was loaded, and look at every app."""
+        state = self.state
+        for instance in state.instances.values():
+            if instance.condition == "Running":
+                health.start_probes(state, instance, now, out)
+            elif instance.condition == "Unreachable":
+                statuses.arm_unreachable(state, instance, out)
+            else:
+                expiry = Instant(now + state.config.staging_timeout_s)
+                out.timers.append(SetTimer(StagingExpired(instance.task_id), expiry))
+            if instance.leaving:
+                out.timers.append(SetTimer(KillRetryDue(instance.task_id), now))
+        settling.touch_all(state, now, out)
+
+    def check_invariants(self) -> None:
+        """Raise when indexes and what they index disagree; tests call it after every step."""
+        state = self.state
+        indexed = {key: one for group in state.by_app.values() for key, one in group.items()}
+        if indexed != state.instances:
+            raise InvariantViolated("by_app and instances disagree")
+        for app_id, deployment_id in state.locks.items():
+            if app_id not in state.deployments[deployment_id].originals:
+                raise InvariantViolated(f"{app_id} is locked by a deployment not about it")
+        if any(count <= 0 for count in state.wanted.values()):
+            raise InvariantViolated("an app that wants nothing is queued")
+        for app_id in state.wanted:
+            if app_id not in state.queue:
+                raise InvariantViolated(f"{app_id} waits without a place in the queue")
+
+
+def load(pairs: Pairs, config: Config, rng: random.Random) -> State:
+    """Return the state that a store's pairs hold."""
+    state = State(config=config, rng=rng)
+    for key, value in sorted(pairs):
+        _load_pair(state, key, value)
+    loaded = sorted(state.instances.values(), key=lambda one: (one.staged_at, one.task_id))
+    state.instances, state.by_app = {}, {}
+    for instance in loaded:  # oldest first, as CLUSTER and kill orders expect
+        state.add_instance(instance)
+    for app in state.apps.values():
+        state.versions.setdefault(app.id, {}).setdefault(app.version, app)
+        state.last_version_ms = max(state.last_version_ms, timestamps.parse_ms(app.version))
+    for deployment in state.deployments.values():
+        state.last_version_ms = max(state.last_version_ms, timestamps.parse_ms(deployment.version))
+        for app_id in deployment.originals:
+            state.locks[app_id] = deployment.id
+    return state
+
+
+def _load_pair(state: State, key: str, value: bytes) -> None:
+    kind, _, rest = key.partition("/")
+    if key == FRAMEWORK_KEY:
+        state.framework_id = value.decode()
+    elif kind == "app":
+        app = _APP.decode(value)
+        state.apps[app.id] = app
+    elif kind == "version":
+        app = _APP.decode(value)
+        state.versions.setdefault(app.id, {})[app.version] = app
+    elif kind == "instance":
+        state.add_instance(_INSTANCE.decode(value))
+    elif kind == "deployment":
+        deployment = _DEPLOYMENT.decode(value)
+        state.deployments[deployment.id] = deployment
+    elif kind == "failure":
+        failure = _FAILURE.decode(value)
+        state.failures[failure.app_id] = failure
+    else:
+        raise InvariantViolated(f"unknown key in the store: {rest or key}")

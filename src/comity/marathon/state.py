@@ -1,0 +1,237 @@
+"""All that Marathon knows: apps and their versions, instances, deployments, launch queue, readers.
+
+Apps, versions, instances, deployments and last failures are durable (their keys are here too);
+health, back-off and offer statistics start anew after a restart, as in Marathon.
+"""
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from comity.core.ids import AgentId, TaskId
+from comity.core.instants import Instant
+from comity.marathon.config import Config
+from comity.policy.placement import OfferedNode, Reason
+from comity.policy.rollout import Action
+from comity.wire.marathon.apps import App
+
+Condition = Literal["Staging", "Starting", "Running", "Killing", "Unreachable"]
+
+NEVER = Instant(0.0)
+"""A time before all others."""
+
+VERSIONS_MAX = 50
+"""Versions kept per app, as Marathon's zk_max_versions."""
+
+
+class Instance(Struct, omit_defaults=True):
+    """One instance and its only task; gone from the state once the task has ended."""
+
+    task_id: TaskId
+    instance_id: str
+    app_id: str
+    version: str
+    """The app's version at launch."""
+    config_version: str
+    """The app's version, at launch, that last changed more than the number of instances."""
+    agent_id: AgentId
+    host: str
+    node: dict[str, str]
+    """The node's values, as constraints see them."""
+    ports: tuple[int, ...]
+    staged_at: Instant
+    role: str = "*"
+    condition: Condition = "Staging"
+    started_at: Instant | None = None
+    unreachable_since: Instant | None = None
+    addresses: tuple[str, ...] = ()
+    leaving: bool = False
+    """Whether it has been told to end and shall not count as one that the app has."""
+    expunged: bool = False
+    """Whether its agent has been lost for so long that it is replaced."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it counts towards the number of instances that the app shall have."""
+        return not self.leaving and not self.expunged
+
+
+class Health(Struct):
+    """What one health check has found about one instance."""
+
+    alive: bool = False
+    consecutive_failures: int = 0
+    first_success: Instant | None = None
+    last_success: Instant | None = None
+    last_failure: Instant | None = None
+    last_failure_cause: str | None = None
+    probes: int = 0
+    probing: bool = False
+
+
+class Deployment(Struct, omit_defaults=True):
+    """A running deployment: its plan, how far it is, and what would take it back."""
+
+    id: str
+    version: str
+    steps: list[list[Action]]
+    started_at: Instant
+    current: int = 0
+    """Index of the step under way."""
+    originals: dict[str, App | None] = field(default_factory=dict)
+    """The apps that it changes as they were before; None where there was none."""
+    targets: dict[str, App | None] = field(default_factory=dict)
+    """The same apps as they shall be."""
+
+    def action_of(self, app_id: str) -> Action | None:
+        """Return what the step under way does to an app."""
+        if self.current >= len(self.steps):
+            return None
+        return next((one for one in self.steps[self.current] if one.app_id == app_id), None)
+
+    def is_ahead(self, app_id: str) -> bool:
+        """Whether a later step is the first that touches an app's instances."""
+        return any(one.app_id == app_id for step in self.steps[self.current + 1 :] for one in step)
+
+
+class TaskFailure(Struct, omit_defaults=True, rename="camel"):
+    """Why a task of an app last failed (`types/task.raml`, TaskFailure)."""
+
+    app_id: str
+    host: str
+    message: str
+    state: str
+    task_id: str
+    timestamp: str
+    version: str
+    slave_id: str | None = None
+
+
+@dataclass(slots=True)
+class Attempts:
+    """An app's place in the launch queue: its back-off, and what offers it has seen."""
+
+    since: Instant
+    delay_s: float = 0.0
+    delayed_until: Instant = NEVER
+    processed: int = 0
+    unused: int = 0
+    last_unused_at: Instant | None = None
+    last_used_at: Instant | None = None
+    reasons: dict[Reason, int] = field(default_factory=dict)
+    last_reasons: dict[AgentId, tuple[Instant, Reason]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Held:
+    """An offer being filled."""
+
+    offer_id: str
+    agent_id: AgentId
+    host: str
+    node: OfferedNode
+
+
+@dataclass(slots=True)
+class EventReader:
+    """One client of the event stream."""
+
+    peer: str
+    types: frozenset[str]
+    """Event types that it wants; empty for all."""
+
+
+@dataclass(slots=True)
+class State:
+    """The machine's whole state."""
+
+    config: Config
+    rng: random.Random
+    framework_id: str | None = None
+    subscribed: bool = False
+    master: str = ""
+    reviving: bool = False
+    """Whether the master has been asked for offers since the last SUPPRESS."""
+    settling: bool = False
+    """Whether a look at `dirty` is already on its way."""
+    last_version_ms: int = 0
+    apps: dict[str, App] = field(default_factory=dict)
+    versions: dict[str, dict[str, App]] = field(default_factory=dict)
+    instances: dict[TaskId, Instance] = field(default_factory=dict)
+    by_app: dict[str, dict[TaskId, Instance]] = field(default_factory=dict)
+    healths: dict[TaskId, list[Health]] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    locks: dict[str, str] = field(default_factory=dict)
+    """App id to the deployment that is changing it."""
+    failures: dict[str, TaskFailure] = field(default_factory=dict)
+    queue: dict[str, Attempts] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    """Instances still to launch, by app; zero is left out."""
+    dirty: dict[str, None] = field(default_factory=dict)
+    """Apps to look at again: something about them has changed."""
+    readers: dict[str, EventReader] = field(default_factory=dict)
+    readers_opened: int = 0
+    seen_values: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Distinct values of a node field that offers have shown; stands in for GROUP_BY's number."""
+
+    def of_app(self, app_id: str) -> dict[TaskId, Instance]:
+        """Return an app's instances by task id, oldest first."""
+        return self.by_app.get(app_id, {})
+
+    def lock_of(self, app_id: str) -> Deployment | None:
+        """Return the deployment that is changing an app."""
+        deployment_id = self.locks.get(app_id)
+        return self.deployments[deployment_id] if deployment_id is not None else None
+
+    def spec_of(self, instance: Instance) -> App | None:
+        """Return the definition that an instance was launched from, as far as it is still kept."""
+        known = self.versions.get(instance.app_id, {}).get(instance.version)
+        return known or self.apps.get(instance.app_id)
+
+    def add_instance(self, instance: Instance) -> None:
+        """Index an instance."""
+        self.instances[instance.task_id] = instance
+        self.by_app.setdefault(instance.app_id, {})[instance.task_id] = instance
+
+    def drop_instance(self, instance: Instance) -> None:
+        """Forget an instance and what is known about it."""
+        del self.instances[instance.task_id]
+        siblings = self.by_app[instance.app_id]
+        del siblings[instance.task_id]
+        if not siblings:
+            del self.by_app[instance.app_id]
+        self.healths.pop(instance.task_id, None)
+
+
+FRAMEWORK_KEY = "framework"
+
+encode = msgspec.json.Encoder().encode
+"""Values of the store are JSON, so that a person can read them."""
+
+
+def app_key(app_id: str) -> str:
+    """Return the store's key of an app."""
+    return f"app{app_id}"
+
+
+def version_key(app_id: str, version: str) -> str:
+    """Return the store's key of an app's version; `:` cannot occur in an id."""
+    return f"version{app_id}:{version}"
+
+
+def instance_key(task_id: str) -> str:
+    """Return the store's key of an instance."""
+    return f"instance/{task_id}"
+
+
+def deployment_key(deployment_id: str) -> str:
+    """Return the store's key of a deployment."""
+    return f"deployment/{deployment_id}"
+
+
+def failure_key(app_id: str) -> str:
+    """Return the store's key of an app's last failure."""
+    return f"failure{app_id}"
