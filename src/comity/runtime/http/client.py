@@ -320,8 +320,14 @@ class ClientStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._exchange is not None:
-            self._exchange.drop()
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.complete and not exchange.chunks:
+            # The whole answer came and was read: the connection serves another call.
+            self._client._release(_split(self._call[1])[0], exchange)
+        else:
+            exchange.drop()
 
     def header(self, name: str) -> str | None:
         """Return the first header called `name`, in any case."""

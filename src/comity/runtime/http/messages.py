@@ -116,6 +116,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_aborted",
         "_callbacks",
         "_early",
         "_sink",
@@ -139,6 +140,7 @@ class Stream:
         self.status = status
         self.high_water = high_water
         self.closed = False
+        self._aborted = False
         self._sink: Sink | None = None
         self._early: list[bytes] = []
         self._callbacks: list[Callable[[], None]] = []
@@ -166,6 +168,12 @@ class Stream:
         if not self.closed:
             self._end(abort=False)
 
+    def abort(self) -> None:
+        """Drop the connection, so that the reader knows that the response is not whole."""
+        if not self.closed:
+            self._aborted = True
+            self._end(abort=True)
+
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call `callback` once when the stream ends, whoever ended it."""
         if self.closed:
@@ -180,7 +188,7 @@ class Stream:
         for data in early:
             sink.write(b"%x\r\n%b\r\n" % (len(data), data))
         if self.closed:
-            sink.finish(abort=False)
+            sink.finish(abort=self._aborted)
 
     def detach(self) -> None:
         """The peer has gone (the server says so)."""
