@@ -229,7 +229,7 @@ class Executor:
     async def flushed(self, timeout_s: float = 5.0) -> bool:
         """Wait until every update has been acknowledged; False when that took too long."""
         deadline = time.monotonic() + timeout_s
-        while self._updates and time.monotonic() < deadline:
+        while self._updates and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return not self._updates
 

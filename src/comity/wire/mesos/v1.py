@@ -54,6 +54,7 @@ __all__ = [
     "DiskInfo",
     "DomainInfo",
     "DurationInfo",
+    "Empty",
     "Environment",
     "ExecutorInfo",
     "ExecutorType",

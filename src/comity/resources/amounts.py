@@ -1,0 +1,196 @@
+"""Bundles of resources and their arithmetic.
+
+A `Resources` maps each *kind* of resource (a name with its reservations and, for a volume, its id)
+to an amount: an int in thousandths for scalars, ranges, or a set. Scalars compare at 0.001, as
+Mesos does, by being integers. Bundles are immutable; zero amounts are never kept, so that equality
+is equality of dicts. Who a resource is *allocated* to is not part of it: an offer or a task says.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from comity.core.errors import InvariantViolated
+from comity.resources import ranges
+from comity.resources.ranges import Ranges
+
+Amount = int | Ranges | frozenset[str]
+
+
+class Reservation(NamedTuple):
+    """One step of a stack of reservations; a refined one has several."""
+
+    role: str
+    dynamic: bool = False
+    principal: str = ""
+    labels: tuple[tuple[str, str | None], ...] = ()
+
+
+class Kind(NamedTuple):
+    """What makes two amounts addable."""
+
+    name: str
+    reservations: tuple[Reservation, ...] = ()
+    volume: str = ""
+    """The persistence id of a volume; with it go `container_path` and the like on the wire."""
+    revocable: bool = False
+
+    @property
+    def role(self) -> str:
+        """The role that may use it; `*` when unreserved."""
+        return self.reservations[-1].role if self.reservations else "*"
+
+
+class Resources:
+    """An immutable bundle of resources."""
+
+    __slots__ = ("_amounts",)
+
+    def __init__(self, amounts: Mapping[Kind, Amount] | None = None) -> None:
+        self._amounts: dict[Kind, Amount] = {k: v for k, v in (amounts or {}).items() if v}
+
+    @classmethod
+    def scalars(cls, **amounts: float) -> "Resources":
+        """Return unreserved scalars: `Resources.scalars(cpus=1, mem=128)`."""
+        return cls({Kind(name): milli(value) for name, value in amounts.items()})
+
+    # reading
+
+    def __bool__(self) -> bool:
+        return bool(self._amounts)
+
+    def __iter__(self) -> Iterator[tuple[Kind, Amount]]:
+        return iter(self._amounts.items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Resources) and self._amounts == other._amounts
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._amounts.items()))
+
+    def __repr__(self) -> str:
+        return f"Resources({self._amounts!r})"
+
+    def milli_of(self, name: str) -> int:
+        """Return the thousandths of a scalar, over all its kinds."""
+        return sum(v for k, v in self._amounts.items() if k.name == name and isinstance(v, int))
+
+    def scalar(self, name: str) -> float:
+        """Return a scalar's amount, over all its kinds."""
+        return self.milli_of(name) / 1000
+
+    def ranges_of(self, name: str) -> Ranges:
+        """Return the integers of a ranges resource, over all its kinds."""
+        found: Ranges = ()
+        for kind, amount in self._amounts.items():
+            if kind.name == name and isinstance(amount, tuple):
+                found = ranges.add(found, amount)
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of its resources, each once, in order of appearance."""
+        return list(dict.fromkeys(kind.name for kind in self._amounts))
+
+    # algebra
+
+    def __add__(self, other: "Resources") -> "Resources":
+        if not other._amounts:
+            return self
+        total = dict(self._amounts)
+        for kind, amount in other._amounts.items():
+            held = total.get(kind)
+            total[kind] = amount if held is None else _add(held, amount)
+        return _trusted(total)
+
+    def __sub__(self, other: "Resources") -> "Resources":
+        """Return what is left.
+
+        Raises:
+            InvariantViolated: `other` is not contained; check with `contains` first.
+        """
+        rest = dict(self._amounts)
+        for kind, amount in other._amounts.items():
+            held = rest.get(kind)
+            if held is None or not _contains(held, amount):
+                raise InvariantViolated(f"{kind.name}: {amount} is not in {held}")
+            left = _subtract_clamped(held, amount)
+            if left:
+                rest[kind] = left
+            else:
+                del rest[kind]
+        return _trusted(rest)
+
+    def contains(self, other: "Resources") -> bool:
+        """Whether `other` could be subtracted."""
+        mine = self._amounts
+        for kind, amount in other._amounts.items():
+            held = mine.get(kind)
+            if held is None or not _contains(held, amount):
+                return False
+        return True
+
+    def usable_by(self, role: str) -> "Resources":
+        """Return what may be offered to `role`: unreserved, or reserved for it or an ancestor."""
+        return _trusted(
+            {
+                kind: amount
+                for kind, amount in self._amounts.items()
+                if kind.role == "*" or kind.role == role or role.startswith(kind.role + "/")
+            }
+        )
+
+    def without_reservations(self) -> "Resources":
+        """Return the same amounts as if nothing were reserved: what totals are counted in."""
+        total = Resources()
+        for kind, amount in self._amounts.items():
+            total = total + Resources({Kind(kind.name, revocable=kind.revocable): amount})
+        return total
+
+
+NOTHING = Resources()
+
+
+def milli(value: float) -> int:
+    """Return a scalar as thousandths, rounded as Mesos does."""
+    return round(value * 1000)
+
+
+def _trusted(amounts: dict[Kind, Amount]) -> Resources:
+    made = Resources.__new__(Resources)
+    made._amounts = amounts
+    return made
+
+
+def _subtract_clamped(left: Amount, right: Amount) -> Amount:
+    if isinstance(left, int) and isinstance(right, int):
+        return max(0, left - right)
+    return _subtract(left, right)
+
+
+def _add(left: Amount, right: Amount) -> Amount:
+    if isinstance(left, int) and isinstance(right, int):
+        return left + right
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return ranges.add(left, right)
+    if isinstance(left, frozenset) and isinstance(right, frozenset):
+        return left | right
+    raise InvariantViolated("one name with two types of value")
+
+
+def _subtract(left: Amount, right: Amount) -> Amount:
+    if isinstance(left, int) and isinstance(right, int):
+        return left - right
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return ranges.subtract(left, right)
+    if isinstance(left, frozenset) and isinstance(right, frozenset):
+        return left - right
+    raise InvariantViolated("one name with two types of value")
+
+
+def _contains(left: Amount, right: Amount) -> bool:
+    if isinstance(left, int) and isinstance(right, int):
+        return left >= right
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return ranges.contains(left, right)
+    if isinstance(left, frozenset) and isinstance(right, frozenset):
+        return left >= right
+    return False

@@ -1,0 +1,150 @@
+"""Between `v1.Resource` lists and `Resources` bundles.
+
+On the wire a reservation is written in one of two formats (mesos.proto, Resource): `role` plus
+`reservation` for frameworks without RESERVATION_REFINEMENT, `reservations` for those with it. Both
+are read; which one is written is the caller's choice.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from comity.resources import ranges
+from comity.resources.amounts import Amount, Kind, Reservation, Resources, milli
+from comity.wire.mesos import v1
+
+
+class ResourceInvalid(ValueError):
+    """A resource that contradicts itself; the text says how."""
+
+
+def read(resources: Iterable[v1.Resource]) -> Resources:
+    """Return the bundle that a list of resources describes.
+
+    Raises:
+        ResourceInvalid: a value that does not fit its type, or is negative or infinite.
+    """
+    amounts: dict[Kind, Amount] = {}
+    for resource in resources:
+        kind = _read_kind(resource)
+        amount = _read_amount(resource)
+        held = amounts.get(kind)
+        if held is None:
+            amounts[kind] = amount
+        else:
+            joined = Resources({kind: held}) + Resources({kind: amount})
+            amounts.update(joined)
+    return Resources(amounts)
+
+
+def allocation_roles(resources: Iterable[v1.Resource]) -> set[str]:
+    """Return the roles that the resources say they are allocated to."""
+    infos = (resource.allocation_info for resource in resources)
+    return {info.role for info in infos if info is not None and info.role}
+
+
+def write(
+    resources: Resources, *, role: str | None = None, refined: bool = False
+) -> tuple[v1.Resource, ...]:
+    """Return the wire form of a bundle.
+
+    Args:
+        resources: what to write.
+        role: the role it is allocated to; None writes no `allocation_info`.
+        refined: write `reservations` rather than `role` and `reservation`.
+    """
+    allocation = v1.AllocationInfo(role=role) if role is not None else None
+    return tuple(_write_one(kind, amount, allocation, refined) for kind, amount in resources)
+
+
+def _read_kind(resource: v1.Resource) -> Kind:
+    if resource.reservations:
+        stack = tuple(_read_reservation(one, one.role) for one in resource.reservations)
+    elif resource.reservation is not None:
+        stack = (_read_reservation(resource.reservation, resource.role, dynamic=True),)
+    elif resource.role is not None and resource.role != "*":
+        stack = (Reservation(resource.role),)
+    else:
+        stack = ()
+    volume = ""
+    if resource.disk is not None and resource.disk.persistence is not None:
+        volume = resource.disk.persistence.id
+    return Kind(resource.name, stack, volume, resource.revocable is not None)
+
+
+def _read_reservation(
+    info: v1.ReservationInfo, role: str | None, *, dynamic: bool = False
+) -> Reservation:
+    if not role or role == "*":
+        raise ResourceInvalid("a reservation needs a role other than '*'")
+    labels = info.labels.labels if info.labels is not None else ()
+    return Reservation(
+        role,
+        dynamic or info.type == "DYNAMIC",
+        info.principal or "",
+        tuple((label.key, label.value) for label in labels),
+    )
+
+
+def _read_amount(resource: v1.Resource) -> Amount:
+    if resource.type == "SCALAR" and resource.scalar is not None:
+        value = resource.scalar.value
+        if not 0 <= value < 1e15:
+            raise ResourceInvalid(f"{resource.name}: {value} is not a finite amount, zero or more")
+        return milli(value)
+    if resource.type == "RANGES" and resource.ranges is not None:
+        try:
+            return ranges.normalize((one.begin, one.end) for one in resource.ranges.range)
+        except ValueError as error:
+            raise ResourceInvalid(f"{resource.name}: {error}") from error
+    if resource.type == "SET" and resource.set is not None:
+        return frozenset(resource.set.item)
+    raise ResourceInvalid(f"{resource.name}: a {resource.type} resource without its value")
+
+
+def _write_one(
+    kind: Kind, amount: Amount, allocation: v1.AllocationInfo | None, refined: bool
+) -> v1.Resource:
+    values = _write_amount(amount)
+    revocable = v1.Empty() if kind.revocable else None
+    disk = v1.DiskInfo(persistence=v1.Persistence(id=kind.volume)) if kind.volume else None
+    if refined:
+        return v1.Resource(
+            name=kind.name,
+            reservations=tuple(_write_reservation(one) for one in kind.reservations),
+            allocation_info=allocation,
+            revocable=revocable,
+            disk=disk,
+            **values,
+        )
+    last = kind.reservations[-1] if kind.reservations else None
+    reservation = None
+    if last is not None and last.dynamic:
+        reservation = _write_reservation(last, role=False)
+    return v1.Resource(
+        name=kind.name,
+        role=kind.role,
+        reservation=reservation,
+        allocation_info=allocation,
+        revocable=revocable,
+        disk=disk,
+        **values,
+    )
+
+
+def _write_reservation(one: Reservation, *, role: bool = True) -> v1.ReservationInfo:
+    labels = v1.Labels(labels=tuple(v1.Label(key=k, value=v) for k, v in one.labels))
+    return v1.ReservationInfo(
+        type=("DYNAMIC" if one.dynamic else "STATIC") if role else None,
+        role=one.role if role else None,
+        principal=one.principal or None,
+        labels=labels if one.labels else None,
+    )
+
+
+def _write_amount(amount: Amount) -> dict[str, Any]:
+    if isinstance(amount, int):
+        return {"type": "SCALAR", "scalar": v1.Scalar(value=amount / 1000)}
+    if isinstance(amount, tuple):
+        found = tuple(v1.Range(begin=begin, end=end) for begin, end in amount)
+        return {"type": "RANGES", "ranges": v1.Ranges(range=found)}
+    return {"type": "SET", "set": v1.SetOfItems(item=tuple(sorted(amount)))}
