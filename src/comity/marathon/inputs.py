@@ -10,6 +10,10 @@ from comity.wire.mesos import v1
 Draft = dict[str, Any]
 
 
+class Started(Struct, frozen=True):
+    """The process has loaded its state: the first input of all."""
+
+
 # from the master
 
 
@@ -205,7 +209,8 @@ class HeartbeatDue(Struct, frozen=True):
 
 
 Input = (
-    Subscribed
+    Started
+    | Subscribed
     | Disconnected
     | FrameworkRemoved
     | OffersReceived

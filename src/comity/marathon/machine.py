@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from comity.core.effects import Outbox, SetTimer
+from comity.core.effects import Outbox
 from comity.core.errors import InvariantViolated
 from comity.core.instants import Instant
 from comity.marathon.config import Config
@@ -18,11 +18,12 @@ from comity.marathon.handlers import (
     leading,
     offers,
     settling,
+    starting,
     statuses,
     table,
     tasks,
 )
-from comity.marathon.inputs import Input, KillRetryDue, StagingExpired
+from comity.marathon.inputs import Input
 from comity.marathon.state import (
     FRAMEWORK_KEY,
     Deployment,
@@ -44,6 +45,7 @@ noun_modules = (
     leading,
     offers,
     settling,
+    starting,
     statuses,
     tasks,
 )
@@ -66,21 +68,6 @@ class Machine:
     def step(self, item: Input, now: Instant, out: Outbox) -> None:
         """Handle one input."""
         table.step(self.state, item, now, out)
-
-    def start(self, now: Instant, out: Outbox) -> None:
-        """Set the timers of what was loaded, and look at every app."""
-        state = self.state
-        for instance in state.instances.values():
-            if instance.condition == "Running":
-                health.start_probes(state, instance, now, out)
-            elif instance.condition == "Unreachable":
-                statuses.arm_unreachable(state, instance, out)
-            else:
-                expiry = Instant(now + state.config.staging_timeout_s)
-                out.timers.append(SetTimer(StagingExpired(instance.task_id), expiry))
-            if instance.leaving:
-                out.timers.append(SetTimer(KillRetryDue(instance.task_id), now))
-        settling.touch_all(state, now, out)
 
     def check_invariants(self) -> None:
         """Raise when indexes and what they index disagree; tests call it after every step."""

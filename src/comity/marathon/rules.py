@@ -60,6 +60,7 @@ def check(app: Draft) -> None:
     _check_id(app, errors)
     _check_unsupported(app, errors)
     _check_command(app, errors)
+    _check_texts(app, errors)
     _check_container(app, errors)
     _check_ports(app, errors)
     _check_health(app, errors)
@@ -118,6 +119,21 @@ def _check_command(app: Draft, errors: Errors) -> None:
     has_cmd, has_args = bool(app.get("cmd")), bool(app.get("args"))
     if has_cmd == has_args and (has_cmd or not app.get("container")):
         note(errors, "/", _COMMAND_TEXT)
+
+
+def _check_texts(app: Draft, errors: Errors) -> None:
+    """Refuse what no process can be given: NUL bytes, and `=` in a variable's name."""
+    text = "must not contain a NUL character"
+    for path, value in (("/cmd", app.get("cmd")), ("/user", app.get("user"))):
+        if value and "\0" in value:
+            note(errors, path, text)
+    if any("\0" in one for one in app.get("args", ())):
+        note(errors, "/args", text)
+    for name, value in app.get("env", {}).items():
+        if not name or "=" in name or "\0" in name:
+            note(errors, "/env", f"{name!r} is not a name for an environment variable")
+        elif isinstance(value, str) and "\0" in value:
+            note(errors, f"/env/{name}", text)
 
 
 def _check_container(app: Draft, errors: Errors) -> None:

@@ -184,6 +184,9 @@ def _ended(
 ) -> None:
     """Forget an instance; a failure that nobody asked for delays the next launch."""
     _report(state, instance, status, now, out)
+    if status.reason is v1.Reason.INVALID_OFFERS:
+        forget(state, instance, now, out)  # the offer was taken back; no fault of the app
+        return
     if status.state not in (v1.TaskState.KILLED, v1.TaskState.FINISHED):
         cause = (status.state.value, status.message or "")
         record_failure(state, instance, cause, now, out)

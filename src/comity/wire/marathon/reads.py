@@ -15,6 +15,8 @@ Errors = dict[str, list[str]]
 Reader = Callable[[Any, str, Errors], Any]
 
 _INT32_MAX = 2**31 - 1
+_NUMBER_MAX = 1e15
+"""No resource is larger; past it doubles cannot hold thousandths anyway."""
 
 
 class Field(Struct, frozen=True):
@@ -85,8 +87,8 @@ def number(*, minimum: float | None = None, maximum: float | None = None) -> Rea
         if isinstance(value, bool) or not isinstance(value, int | float):
             note(errors, path, "error.expected.jsnumber")
             return value
-        _within(value, (minimum, maximum), path, errors)
-        return float(value) if abs(value) < 1e300 else value
+        _within(value, (minimum, _NUMBER_MAX if maximum is None else maximum), path, errors)
+        return float(value) if abs(value) <= _NUMBER_MAX else value
 
     return read
 
