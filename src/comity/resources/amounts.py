@@ -112,11 +112,16 @@ class Resources:
             held = rest.get(kind)
             if held is None or not _contains(held, amount):
                 raise InvariantViolated(f"{kind.name}: {amount} is not in {held}")
-            left = _subtract_clamped(held, amount)
-            if left:
-                rest[kind] = left
-            else:
-                del rest[kind]
+            _keep(rest, kind, _subtract(held, amount))
+        return _trusted(rest)
+
+    def minus_what_there_is(self, other: "Resources") -> "Resources":
+        """Return what is left after taking as much of `other` as there is."""
+        rest = dict(self._amounts)
+        for kind, amount in other._amounts.items():
+            held = rest.get(kind)
+            if held is not None:
+                _keep(rest, kind, _subtract_clamped(held, amount))
         return _trusted(rest)
 
     def contains(self, other: "Resources") -> bool:
@@ -158,6 +163,13 @@ def _trusted(amounts: dict[Kind, Amount]) -> Resources:
     made = Resources.__new__(Resources)
     made._amounts = amounts
     return made
+
+
+def _keep(amounts: dict[Kind, Amount], kind: Kind, left: Amount) -> None:
+    if left:
+        amounts[kind] = left
+    else:
+        del amounts[kind]
 
 
 def _subtract_clamped(left: Amount, right: Amount) -> Amount:
