@@ -14,7 +14,6 @@ from comity.marathon import views
 from comity.marathon.handlers import deploying, table
 from comity.marathon.handlers.events import emit
 from comity.marathon.handlers.killing import kill
-from comity.marathon.handlers.touching import touch
 from comity.marathon.inputs import DelayEnded, Settle
 from comity.marathon.outbox import Revive, Suppress
 from comity.marathon.placing import constraints_of
@@ -221,9 +220,3 @@ def ask_for_offers(state: State, now: Instant, out: Outbox, *, grown: bool) -> N
     elif not state.wanted and state.reviving:
         state.reviving = False
         out.launches.append(Suppress())
-
-
-def touch_all(state: State, now: Instant, out: Outbox) -> None:
-    """Have every app looked at."""
-    for app_id in dict.fromkeys([*state.apps, *state.by_app, *state.locks]):
-        touch(state, app_id, now, out)

@@ -4,8 +4,8 @@ from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
 from comity.marathon.handlers import table
 from comity.marathon.handlers.health import start_probes
-from comity.marathon.handlers.settling import touch_all
 from comity.marathon.handlers.statuses import arm_unreachable
+from comity.marathon.handlers.touching import touch_all
 from comity.marathon.inputs import KillRetryDue, StagingExpired, Started
 from comity.marathon.state import State
 

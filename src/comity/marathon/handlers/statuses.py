@@ -10,8 +10,7 @@ from comity.core.instants import Instant
 from comity.marathon.handlers import health, table
 from comity.marathon.handlers.events import emit
 from comity.marathon.handlers.killing import changed, forget, kill, kill_task, record_failure
-from comity.marathon.handlers.settling import touch_all
-from comity.marathon.handlers.touching import touch
+from comity.marathon.handlers.touching import touch, touch_all
 from comity.marathon.inputs import (
     DelayEnded,
     Disconnected,

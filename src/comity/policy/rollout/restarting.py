@@ -57,7 +57,9 @@ def next_move(instances: int, limits: Bounds, members: Sequence[Member]) -> Move
     healthy = sum(1 for one in members if one.is_healthy and not one.is_leaving)
     surplus = _sick_first(new)[: max(0, len(new) - instances)]
     healthy -= sum(1 for one in surplus if one.is_healthy)
-    kills = _kills(old, max(0, healthy - limits.healthy_min))
+    well = sum(1 for one in new if one.is_healthy)
+    replaced = len(old) - max(0, instances - well)
+    kills = _kills(old, max(0, healthy - limits.healthy_min), replaced)
     staying = len(new) - len(surplus)
     room = limits.capacity_max - len(members)
     start = max(0, min(instances - staying, room))
@@ -71,9 +73,14 @@ def next_move(instances: int, limits: Bounds, members: Sequence[Member]) -> Move
     return Move(tuple(one.task_id for one in [*surplus, *kills]), start, done)
 
 
-def _kills(old: Sequence[Member], allowed: int) -> list[Member]:
-    """Return the old members to end: sick ones first, `allowed` in all."""
-    return _sick_first(old)[:allowed]
+def _kills(old: Sequence[Member], allowed: int, replaced: int) -> list[Member]:
+    """Return the old members to end: `allowed` in all, sick ones first.
+
+    Of sick ones, which nobody misses, as many may go as healthy new ones have `replaced`.
+    """
+    ordered = _sick_first(old)
+    sick = sum(1 for one in ordered if not one.is_healthy)
+    return ordered[: max(allowed, min(sick, replaced), 0)]
 
 
 def _sick_first(members: Sequence[Member]) -> list[Member]:
