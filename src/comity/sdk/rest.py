@@ -125,7 +125,7 @@ def error_of(answer: Response) -> ApiError:
 
 def _sentence(body: dict[str, Any]) -> str:
     message = body.get("message")
-    text = message if isinstance(message, str) else ""
+    text = message if isinstance(message, str) else str(body.get("description") or "")
     details = body.get("details")
     if isinstance(details, str):
         return f"{text}: {details}" if text else details
