@@ -223,7 +223,8 @@ class World:
                 else:
                     self.status(effect.task_id, v1.TaskState.UNKNOWN)
             elif isinstance(effect, outbox.Reconcile):
-                for task_id, _ in effect.tasks:
+                every = [(task_id, "") for task_id in sorted(self.alive())]
+                for task_id, _ in effect.tasks or every:
                     self.status(task_id, self.states.get(task_id, v1.TaskState.UNKNOWN))
                     happened = True
         if not self.hold_starts:

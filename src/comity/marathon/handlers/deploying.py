@@ -223,6 +223,7 @@ def _check_names(fresh: Sequence[str], after: Mapping[str, App]) -> None:
 
 def _store_app(state: State, app_id: str, target: App | None, out: Outbox) -> None:
     state.queue.pop(app_id, None)  # a change starts its back-off anew
+    state.wanted.pop(app_id, None)  # what it wants now is counted at the next look
     if target is None:
         del state.apps[app_id]
         state.failures.pop(app_id, None)
