@@ -133,6 +133,19 @@ class Driver:
                 self._failed.exception()
             await self._stop()
 
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Step the machine until `stop` is set; raises when the store or an effect fails."""
+        running = asyncio.create_task(self.run())
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+        finally:
+            for job in (running, waiting):
+                job.cancel()
+            await asyncio.gather(running, waiting, return_exceptions=True)
+
     async def _stop(self) -> None:
         jobs = list(self._jobs)
         for job in jobs:
@@ -196,7 +209,7 @@ class Driver:
                 if stream is not None:
                     stream.send(effect.data)
         for timer in out.timers:
-            self._arm(timer)
+            self.arm(timer)
         for launch in out.launches:
             assert self._launch is not None, f"no launcher for {launch!r}"
             self._launch(launch)
@@ -226,7 +239,8 @@ class Driver:
 
     # timers
 
-    def _arm(self, timer: SetTimer | CancelTimer) -> None:
+    def arm(self, timer: SetTimer | CancelTimer) -> None:
+        """Set or cancel a timer; a shell does it for those that recovery asks for."""
         if isinstance(timer, CancelTimer):
             self._timers.pop(timer.item, None)
             return

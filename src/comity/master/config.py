@@ -1,0 +1,37 @@
+"""What a master is told at its start."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+VERSION = "1.11.0"
+"""The Mesos version whose API this is; clients parse it as dotted integers."""
+
+
+class MasterConfig(Struct, frozen=True, kw_only=True):
+    """Settings of one master."""
+
+    ip: str = "127.0.0.1"
+    """Address to listen on. Beyond loopback only together with `credentials`."""
+    port: int = 5050
+    """Port to listen on; 0 takes a free one."""
+    hostname: str = ""
+    """Name that others are told; the address when empty."""
+    work_dir: Path = Path("comity-master")
+    """Directory of the registry (`master.sqlite`)."""
+    cluster: str = "comity"
+    """Name of the cluster, shown by clients."""
+    credentials: Path | None = None
+    """File of the credentials that callers must show (HTTP Basic); None asks for none."""
+    log_file: Path | None = None
+    """File that `/files/read?path=/master/log` shows: where the supervisor writes our stderr."""
+    allocation_interval_s: float = 1.0
+    """Seconds between full allocation cycles. Shorter reacts to expired filters sooner."""
+    ping_interval_s: float = 15.0
+    """Seconds between pings of an agent."""
+    pings_missed_max: int = 5
+    """Pings an agent may leave unanswered before it is unreachable (75 s with the defaults)."""
+    agent_reregister_timeout_s: float = 600.0
+    """Seconds that a disconnected or recovered agent has to come back. Mesos's minimum is 600."""
+    heartbeat_interval_s: float = 15.0
+    """Seconds between heartbeats on scheduler streams. Clients rely on 15."""

@@ -1,0 +1,90 @@
+"""Calls of schedulers: who may make them, and which handler answers which."""
+
+from collections.abc import Callable
+
+from comity.core.effects import Outbox
+from comity.core.ids import FrameworkId
+from comity.core.instants import Instant
+from comity.master.handlers import agents, frameworks, offers, requests, sending
+from comity.master.inputs import SchedulerCalled, StreamClosed
+from comity.master.state import Framework, State
+from comity.master.table import table
+from comity.wire.mesos import scheduler
+
+_ANSWERS: dict[type, Callable[..., None]] = {
+    scheduler.Accept: offers.accept,
+    scheduler.Decline: offers.decline,
+    scheduler.Revive: offers.revive,
+    scheduler.Suppress: offers.suppress,
+    scheduler.Kill: requests.kill,
+    scheduler.Shutdown: requests.shutdown,
+    scheduler.Acknowledge: requests.acknowledge,
+    scheduler.Reconcile: requests.reconcile,
+    scheduler.Message: requests.message,
+}
+_NO_OPS = (scheduler.Request, scheduler.AcceptInverseOffers, scheduler.DeclineInverseOffers)
+
+
+@table.on(SchedulerCalled)
+def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: Outbox) -> None:
+    """Check who calls, answer 202, then do it: 202 means accepted, not done."""
+    framework = _caller(state, item, out)
+    if framework is None:
+        return
+    call = item.call
+    kind = type(call).__name__
+    state.count(f"master/messages/{kind.lower()}")
+    if isinstance(call, scheduler.Teardown):
+        frameworks.remove(state, framework, now, out)
+    elif type(call) in _ANSWERS:
+        fault = offers.unsupported(call) if isinstance(call, scheduler.Accept) else None
+        if fault is not None:
+            sending.refused(item.to, 501, fault, out)
+            return
+        if isinstance(call, scheduler.Acknowledge) and not is_uuid(call.acknowledge.uuid):
+            sending.refused(item.to, 400, "'acknowledge.uuid' is not a UUID of 16 bytes", out)
+            return
+        _ANSWERS[type(call)](state, framework, call, now, out)
+    elif not isinstance(call, _NO_OPS):
+        text = f"{kind} is not supported by this master yet; see docs/reference/compatibility.md"
+        sending.refused(item.to, 501, text, out)
+        return
+    sending.accepted(item.to, out)
+
+
+def _caller(state: State, item: SchedulerCalled, out: Outbox) -> Framework | None:
+    """Return who calls, or answer why they may not."""
+    framework_id = FrameworkId(item.call.framework_id.value)  # type: ignore[union-attr]
+    framework = state.frameworks.get(framework_id)
+    if framework is None:
+        sending.refused(item.to, 400, "Framework cannot be found", out)
+    elif item.principal is not None and framework.info.principal != item.principal:
+        sending.refused(item.to, 403, "the framework belongs to another principal", out)
+    elif framework.stream is None:
+        sending.refused(item.to, 403, "Framework is not subscribed", out)
+    elif not item.stream:
+        text = "All non-subscribe calls should include the 'Mesos-Stream-Id' header"
+        sending.refused(item.to, 400, text, out)
+    elif item.stream != framework.stream:
+        text = "The stream ID included in this request didn't match the stream ID of the framework"
+        sending.refused(item.to, 400, text, out)
+    else:
+        return framework
+    return None
+
+
+def is_uuid(data: bytes) -> bool:
+    """Whether bytes are a UUID with a version that RFC 4122 knows (1 to 5)."""
+    return len(data) == 16 and 1 <= data[6] >> 4 <= 5
+
+
+@table.on(StreamClosed)
+def on_stream_closed(state: State, item: StreamClosed, now: Instant, out: Outbox) -> None:
+    """A scheduler or an agent is gone, or its connection is."""
+    framework_id = state.streams.pop(item.stream, None)
+    if framework_id is not None:
+        frameworks.disconnect(state, state.frameworks[framework_id], now, out)
+        return
+    agent_id = state.links.pop(item.stream, None)
+    if agent_id is not None:
+        agents.disconnect(state, state.agents[agent_id], now, out)

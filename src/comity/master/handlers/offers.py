@@ -1,0 +1,174 @@
+"""What schedulers do with offers: accept, decline, ask for more, ask for none."""
+
+from comity.core.effects import Outbox
+from comity.core.ids import AgentId, OfferId
+from comity.core.instants import Instant
+from comity.master.handlers import launching, sending
+from comity.master.handlers.cycles import want_cycle
+from comity.master.handlers.withdrawing import forget_offer, withdraw_offers
+from comity.master.state import Agent, Framework, Offer, State
+from comity.policy.allocator import Refusal
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import scheduler, v1
+
+REFUSE_DEFAULT_S = 5.0
+REFUSE_MAX_S = 365 * 86400.0
+
+
+def unsupported(call: scheduler.Accept) -> str | None:
+    """Return what an ACCEPT asks for that this master cannot do, or None."""
+    for operation in call.accept.operations:
+        if operation.type not in ("LAUNCH", "LAUNCH_GROUP"):
+            return (
+                f"operation {operation.type or 'without type'} is not supported yet: "
+                "only LAUNCH is; see docs/reference/compatibility.md"
+            )
+    return None
+
+
+def accept(
+    state: State, framework: Framework, call: scheduler.Accept, now: Instant, out: Outbox
+) -> None:
+    """Run the operations on the offers' resources; refuse what is left."""
+    body = call.accept
+    offer_ids = [OfferId(one.value) for one in body.offer_ids]
+    offers = [state.offers[one] for one in offer_ids if one in state.offers]
+    fault = _fault_of(state, framework, offer_ids)
+    if fault is not None:
+        own = {offer.id: offer for offer in offers if offer.framework_id == framework.id}
+        withdraw_offers(state, own.values(), out, tell=False)
+        _drop_tasks(framework, body.operations, fault, now, out)
+        want_cycle(state, now, out)
+        return
+    agent = state.agents[offers[0].agent_id]
+    remaining = NOTHING
+    for offer in offers:
+        remaining = remaining + offer.resources
+        forget_offer(state, offer)
+    role = offers[0].role
+    for operation in body.operations:
+        remaining = _run(state, framework, (agent, role, operation), remaining, now, out)
+    _give_back(state, framework, (agent.id, role, remaining), body.filters, now)
+    want_cycle(state, now, out)
+
+
+def _fault_of(state: State, framework: Framework, offer_ids: list[OfferId]) -> str | None:
+    if not offer_ids:
+        return "No offers specified"
+    if len(set(offer_ids)) != len(offer_ids):
+        return "Duplicate offer in offer list"
+    offers: list[Offer] = []
+    for offer_id in offer_ids:
+        offer = state.offers.get(offer_id)
+        if offer is None or offer.framework_id != framework.id:
+            return f"Offer {offer_id} is no longer valid"
+        offers.append(offer)
+    if len({offer.agent_id for offer in offers}) > 1:
+        return "Aggregated offers must belong to one single agent"
+    if len({offer.role for offer in offers}) > 1:
+        return "Aggregated offers must be allocated to the same role"
+    if state.agents[offers[0].agent_id].link is None:
+        return f"Agent {offers[0].agent_id} is disconnected"
+    return None
+
+
+def _drop_tasks(
+    framework: Framework,
+    operations: tuple[v1.Operation, ...],
+    fault: str,
+    now: Instant,
+    out: Outbox,
+) -> None:
+    lost = v1.TaskState.DROPPED if framework.is_partition_aware else v1.TaskState.LOST
+    for operation in operations:
+        for task in launching.tasks_of(operation):
+            status = sending.master_status(
+                task.task_id.value,
+                lost,
+                v1.Reason.INVALID_OFFERS,
+                f"Task launched with invalid offers: {fault}",
+                now,
+                agent_id=task.agent_id.value,
+            )
+            sending.update(framework, status, out)
+
+
+def _run(
+    state: State,
+    framework: Framework,
+    what: tuple[Agent, str, v1.Operation],
+    remaining: Resources,
+    now: Instant,
+    out: Outbox,
+) -> Resources:
+    """Run one operation and return what it leaves of the resources."""
+    agent, role, operation = what
+    if operation.type == "LAUNCH":
+        place = launching.Place(agent, role, remaining)
+        return launching.launch(state, framework, place, operation, now, out)
+    for task in launching.tasks_of(operation):
+        status = sending.master_status(
+            task.task_id.value,
+            v1.TaskState.ERROR,
+            v1.Reason.TASK_GROUP_INVALID,
+            "Task groups are not supported by this master yet",
+            now,
+            agent_id=agent.id,
+        )
+        sending.update(framework, status, out)
+    return remaining
+
+
+def decline(
+    state: State, framework: Framework, call: scheduler.Decline, now: Instant, out: Outbox
+) -> None:
+    """Refuse offers for a while; ids that are not its offers are passed over."""
+    for one in call.decline.offer_ids:
+        offer = framework.offers.get(OfferId(one.value))
+        if offer is not None:
+            forget_offer(state, offer)
+            what = (offer.agent_id, offer.role, offer.resources)
+            _give_back(state, framework, what, call.decline.filters, now)
+    want_cycle(state, now, out)
+
+
+def _give_back(
+    state: State,
+    framework: Framework,
+    what: tuple[AgentId, str, Resources],
+    filters: v1.Filters | None,
+    now: Instant,
+) -> None:
+    agent_id, role, resources = what
+    if not resources:
+        return
+    seconds = REFUSE_DEFAULT_S if filters is None else filters.refuse_seconds
+    if not 0 <= seconds < float("inf"):
+        seconds = REFUSE_DEFAULT_S if seconds != float("inf") else REFUSE_MAX_S
+    if seconds > 0:
+        # A filter must outlive the next cycle, or it would do nothing.
+        kept_s = min(max(seconds, state.config.allocation_interval_s), REFUSE_MAX_S)
+        refusal = Refusal(resources, Instant(now + kept_s))
+        state.allocator.refuse(agent_id, framework.id, role, refusal)
+    state.allocator.released(agent_id, framework.id, role, resources)
+
+
+def revive(
+    state: State, framework: Framework, call: scheduler.Revive, now: Instant, out: Outbox
+) -> None:
+    """Offer again, everything, at once. A role that is not its own drops the whole call."""
+    roles = call.revive.roles or framework.roles
+    if set(roles) <= set(framework.roles):
+        framework.suppressed -= set(roles)
+        state.allocator.revive(framework.id, roles)
+        want_cycle(state, now, out)
+
+
+def suppress(
+    state: State, framework: Framework, call: scheduler.Suppress, now: Instant, out: Outbox
+) -> None:
+    """Offer nothing until REVIVE. A role that is not its own drops the whole call."""
+    roles = call.suppress.roles or framework.roles
+    if set(roles) <= set(framework.roles):
+        framework.suppressed |= set(roles)
+        state.allocator.suppress(framework.id, roles)

@@ -1,0 +1,78 @@
+"""What handlers say to schedulers and agents: events encoded once, in RecordIO, one per chunk."""
+
+from comity.core.effects import Outbox, Reply, Send
+from comity.core.instants import Instant
+from comity.master.state import Agent, Framework, State, Task
+from comity.wire import recordio
+from comity.wire.mesos import codec, link, scheduler, v1
+
+
+def accepted(to: int, out: Outbox) -> None:
+    """Answer 202 without a body, the one answer that drivers take for success."""
+    out.replies.append(Reply(to=to, status=202))
+
+
+def refused(to: int, status: int, text: str, out: Outbox) -> None:
+    """Answer with an error; the body is its sentence."""
+    out.replies.append(
+        Reply(to=to, status=status, body=text.encode(), content_type="text/plain; charset=utf-8")
+    )
+
+
+def to_stream(stream: str, event: object, out: Outbox) -> None:
+    """Send one record on a stream."""
+    out.sends.append(Send(stream, recordio.encode(codec.encode(event))))
+
+
+def to_framework(framework: Framework, event: scheduler.Event, out: Outbox) -> bool:
+    """Send an event to a scheduler; False when it is away."""
+    if framework.stream is None:
+        return False
+    to_stream(framework.stream, event, out)
+    return True
+
+
+def to_agent(agent: Agent, event: link.Event, out: Outbox) -> bool:
+    """Send an event to an agent; False when it is away."""
+    if agent.link is None:
+        return False
+    to_stream(agent.link, event, out)
+    return True
+
+
+def update(framework: Framework, status: v1.TaskStatus, out: Outbox) -> None:
+    """Send a status to a scheduler."""
+    to_framework(framework, scheduler.EventUpdate(update=scheduler.UpdateBody(status=status)), out)
+
+
+def master_status(
+    task_id: str,
+    state: v1.TaskState,
+    reason: v1.Reason,
+    message: str,
+    now: Instant,
+    *,
+    agent_id: str | None = None,
+    unreachable_at: Instant | None = None,
+) -> v1.TaskStatus:
+    """Return a status made by the master: without uuid, so that nobody acknowledges it."""
+    unreachable = None
+    if unreachable_at is not None:
+        unreachable = v1.TimeInfo(nanoseconds=int(unreachable_at * 1e9))
+    return v1.TaskStatus(
+        task_id=v1.Id(value=task_id),
+        state=state,
+        reason=reason,
+        message=message,
+        source=v1.Source.MASTER,
+        timestamp=now,
+        agent_id=v1.Id(value=agent_id) if agent_id else None,
+        unreachable_time=unreachable,
+    )
+
+
+def remember_status(state: State, task: Task, status: v1.TaskStatus) -> None:
+    """Keep one status per state, without its data, as Mesos does."""
+    task.statuses.pop(status.state, None)
+    task.statuses[status.state] = codec.replace(status, data=None)
+    state.count(f"master/task_updates/{status.state.value.lower()}")

@@ -1,0 +1,230 @@
+"""The master's HTTP interface: bytes to inputs, state to documents.
+
+Routes are served with and without `/master` in front. Decisions about frameworks are the machine's;
+here is only what concerns the request itself: method, media types, JSON.
+"""
+
+import ipaddress
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from comity.core.ids import AgentId, FrameworkId
+from comity.master import operator, views
+from comity.master.config import VERSION
+from comity.master.inputs import (
+    AgentCalled,
+    AgentMarkedGone,
+    AgentSubscribed,
+    SchedulerCalled,
+    SchedulerSubscribed,
+    TeardownRequested,
+)
+from comity.master.state import State
+from comity.runtime.driver import Driver
+from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.http import Request, Response, Router, Stream
+from comity.runtime.http.legacy import add_file_routes, document, strip_prefix, text
+from comity.wire.mesos import codec, link, scheduler
+from comity.wire.mesos import operator as wire
+
+_JSON = "application/json"
+_PROTOBUF = "application/x-protobuf"
+
+
+class MasterHttp:
+    """Handles every request that a master gets."""
+
+    def __init__(self, driver: Driver, state: State, files: Files) -> None:
+        self._driver = driver
+        self._state = state
+        self._files = files
+        self._router = Router()
+        for path in ("/api/v1/scheduler", "/api/v1", link.PATH):
+            self._router.add("GET", path, _post_only)
+            self._router.add("PUT", path, _post_only)
+            self._router.add("DELETE", path, _post_only)
+        self._router.add("POST", "/api/v1/scheduler", self._scheduler)
+        self._router.add("POST", "/api/v1", self._operator)
+        self._router.add("POST", link.PATH, self._agent_link)
+        self._router.add("POST", "/teardown", self._teardown)
+        self._router.add("GET", "/redirect", self._redirect)
+        self._router.add("GET", "/health", _health)
+        self._router.add("GET", "/tasks", self._tasks)
+        self._router.add("POST", "/tasks", self._tasks)
+        for path, build in self._documents().items():
+            self._router.add("GET", path, self._read(build))
+        add_file_routes(self._router, files)
+
+    async def handle(self, request: Request) -> Response | Stream:
+        """Answer one request."""
+        strip_prefix(request, "master")
+        return await self._router.handle(request)
+
+    # calls
+
+    async def _scheduler(self, request: Request) -> Response | Stream:
+        fault = _media_fault(request)
+        if fault is not None:
+            return fault
+        try:
+            call: scheduler.Call = codec.decode(codec.SCHEDULER_CALL, request.body)
+        except codec.UnknownType as error:
+            return text(501, str(error))
+        except codec.DecodeFailed as error:
+            return text(400, str(error))
+        stream = request.headers.get("mesos-stream-id", "")
+        principal = request.principal
+        if not isinstance(call, scheduler.Subscribe):
+            called = call
+            return await self._driver.ask(lambda to: SchedulerCalled(to, called, stream, principal))
+        if stream:
+            return text(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
+        if not _accepts_json(request):
+            return text(406, f"Expecting 'Accept' to allow {_JSON}")
+        subscribe, new = call, str(uuid.uuid4())
+        return await self._driver.ask(lambda to: SchedulerSubscribed(to, subscribe, new, principal))
+
+    async def _agent_link(self, request: Request) -> Response | Stream:
+        shown = request.headers.get(link.LINK_ID.lower(), "")
+        try:
+            if shown:
+                calls = codec.decode(codec.LINK_CALLS, request.body)
+                return await self._driver.ask(lambda to: AgentCalled(to, calls, shown))
+            call: link.Subscribe = codec.decode(codec.LINK_SUBSCRIBE, request.body)
+        except codec.DecodeFailed as error:
+            return text(400, str(error))
+        new = str(uuid.uuid4())
+        address = _advertised_ip(call, request)
+        return await self._driver.ask(lambda to: AgentSubscribed(to, call, new, address))
+
+    async def _operator(self, request: Request) -> Response | Stream:
+        fault = _media_fault(request)
+        if fault is not None:
+            return fault
+        try:
+            call: wire.MasterCall = codec.decode(codec.MASTER_CALL, request.body)
+        except codec.UnknownType as error:
+            return text(501, f"{error}: not supported by this master yet")
+        except codec.DecodeFailed as error:
+            return text(400, str(error))
+        if isinstance(call, wire.MarkAgentGone):
+            agent_id = AgentId(call.mark_agent_gone.agent_id.value)
+            return await self._driver.ask(lambda to: AgentMarkedGone(to, agent_id))
+        if isinstance(call, wire.Teardown):
+            framework_id = FrameworkId(call.teardown.framework_id.value)
+            return await self._driver.ask(lambda to: TeardownRequested(to, framework_id))
+        if isinstance(call, wire.ListFiles | wire.ReadFile):
+            return self._file_call(call)
+        await self._driver.settled()
+        answer = operator.answer(self._state, call, self._driver.clock.now())
+        return Response(200, codec.encode(answer))
+
+    def _file_call(self, call: wire.ListFiles | wire.ReadFile) -> Response:
+        try:
+            if isinstance(call, wire.ListFiles):
+                entries = self._files.browse(call.list_files.path)
+                shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
+                return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
+            body = call.read_file
+            data, _ = self._files.read(body.path, body.offset, body.length)
+            _, size = self._files.read(body.path, -1, None)
+            shown = {"read_file": {"data": data, "size": size}}
+            return Response(200, codec.encode({"type": "READ_FILE", **shown}))
+        except NoSuchFile as error:
+            return text(404, f"no such file: {error}")
+        except BadRead as error:
+            return text(400, str(error))
+
+    async def _teardown(self, request: Request) -> Response | Stream:
+        from_form = Request("POST", "/?" + request.body.decode(errors="replace"), {})
+        framework_id = from_form.arg("frameworkId") or request.arg("frameworkId")
+        if not framework_id:
+            return text(400, "Missing 'frameworkId' query parameter")
+        wanted = FrameworkId(framework_id)
+        return await self._driver.ask(lambda to: TeardownRequested(to, wanted))
+
+    # reads
+
+    def _documents(self) -> dict[str, Callable[[Request], Any]]:
+        state, clock = self._state, self._driver.clock
+        return {
+            "/state": lambda request: views.whole_state(state),
+            "/state.json": lambda request: views.whole_state(state),
+            "/state-summary": lambda request: views.state_summary(state),
+            "/slaves": lambda request: views.agents_document(state, request.arg("slave_id")),
+            "/frameworks": lambda request: views.frameworks_document(
+                state, request.arg("framework_id")
+            ),
+            "/roles": lambda request: views.roles_document(state),
+            "/flags": lambda request: {"flags": views.flags(state)},
+            "/metrics/snapshot": lambda request: views.metrics(state, clock.now()),
+            "/version": lambda request: {"version": VERSION},
+        }
+
+    def _read(self, build: Callable[[Request], Any]) -> Callable[..., Any]:
+        async def handler(request: Request) -> Response:
+            await self._driver.settled()
+            return document(request, build(request))
+
+        return handler
+
+    async def _tasks(self, request: Request) -> Response:
+        try:
+            limit = int(request.arg("limit") or 100)
+            offset = int(request.arg("offset") or 0)
+        except ValueError:
+            return text(400, "'limit' and 'offset' must be numbers")
+        wanted = {
+            key: request.arg(name)
+            for key, name in (("framework_id", "framework_id"), ("id", "task_id"))
+        }
+        await self._driver.settled()
+        found = views.tasks_document(
+            self._state,
+            lambda one: all(value in (None, one[key]) for key, value in wanted.items()),
+        )
+        if request.arg("order") != "asc":
+            found.reverse()
+        end = None if limit < 0 else offset + limit
+        return document(request, {"tasks": found[max(0, offset) : end]})
+
+    async def _redirect(self, request: Request) -> Response:
+        info = self._state.info
+        host = info.address.hostname if info.address is not None else info.hostname
+        return Response(307, b"", "", (("Location", f"//{host}:{info.port}"),))
+
+
+async def _post_only(request: Request) -> Response:
+    sentence = f"Expecting one of {{ 'POST' }}, but received '{request.method}'\n"
+    return Response(405, sentence.encode(), "text/plain", (("Allow", "POST"),))
+
+
+async def _health(request: Request) -> Response:
+    return Response(200, b"", "")
+
+
+def _media_fault(request: Request) -> Response | None:
+    """Return what is wrong with a v1 call's Content-Type, or None."""
+    if not request.content_type:
+        return text(400, "Expecting 'Content-Type' to be present")
+    if request.content_type == _PROTOBUF:
+        return text(415, f"{_PROTOBUF} is not supported by this master yet: send {_JSON}")
+    if request.content_type != _JSON:
+        return text(415, f"Expecting 'Content-Type' of {_JSON}")
+    return None
+
+
+def _accepts_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "*/*")
+    kinds = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    return bool(kinds & {_JSON, "application/*", "*/*", ""})
+
+
+def _advertised_ip(call: link.Subscribe, request: Request) -> str:
+    """Return the agent's address: its host name when that is one, else where it calls from."""
+    hostname = call.subscribe.agent_info.hostname
+    try:
+        return str(ipaddress.ip_address(hostname))
+    except ValueError:
+        return request.peer.rpartition(":")[0]

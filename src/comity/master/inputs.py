@@ -1,0 +1,112 @@
+"""Everything that can happen to a master."""
+
+from msgspec import Struct
+
+from comity.core.ids import AgentId, FrameworkId
+from comity.wire.mesos import link, scheduler
+
+
+class SchedulerSubscribed(Struct, frozen=True, tag=True):
+    """A scheduler asks for its stream. `stream` is the new stream's id, made by the shell."""
+
+    to: int
+    call: scheduler.Subscribe
+    stream: str
+    principal: str | None = None
+
+
+class SchedulerCalled(Struct, frozen=True, tag=True):
+    """A scheduler made a call; `stream` is the stream id it showed, empty when none."""
+
+    to: int
+    call: scheduler.Call
+    stream: str
+    principal: str | None = None
+
+
+class AgentSubscribed(Struct, frozen=True, tag=True):
+    """An agent opens its link. `link` is the new link's id; `ip` is where it answers."""
+
+    to: int
+    call: link.Subscribe
+    link: str
+    ip: str
+
+
+class AgentCalled(Struct, frozen=True, tag=True):
+    """An agent sent a batch of calls on its link."""
+
+    to: int
+    calls: list[link.Call]
+    link: str
+
+
+class StreamClosed(Struct, frozen=True, tag=True):
+    """The peer of a scheduler stream or an agent link is gone."""
+
+    stream: str
+
+
+class TeardownRequested(Struct, frozen=True, tag=True):
+    """An operator ends a framework."""
+
+    to: int
+    framework_id: FrameworkId
+
+
+class AgentMarkedGone(Struct, frozen=True, tag=True):
+    """An operator declares that an agent will never come back."""
+
+    to: int
+    agent_id: AgentId
+
+
+class AllocationDue(Struct, frozen=True, tag=True):
+    """Time for a cycle over all agents."""
+
+
+class DirtyAllocationDue(Struct, frozen=True, tag=True):
+    """Time for a cycle over the agents that changed; many changes lead to one."""
+
+
+class HeartbeatDue(Struct, frozen=True, tag=True):
+    """Time for the heartbeat of a scheduler stream; stale when the stream is another by now."""
+
+    framework_id: FrameworkId
+    stream: str
+
+
+class PingDue(Struct, frozen=True, tag=True):
+    """Time to ping an agent; stale when its link is another by now."""
+
+    agent_id: AgentId
+    link: str
+
+
+class AgentReturnDue(Struct, frozen=True, tag=True):
+    """A disconnected agent should have been back by now."""
+
+    agent_id: AgentId
+
+
+class FrameworkReturnDue(Struct, frozen=True, tag=True):
+    """A disconnected framework's failover timeout is over."""
+
+    framework_id: FrameworkId
+
+
+Input = (
+    SchedulerSubscribed
+    | SchedulerCalled
+    | AgentSubscribed
+    | AgentCalled
+    | StreamClosed
+    | TeardownRequested
+    | AgentMarkedGone
+    | AllocationDue
+    | DirtyAllocationDue
+    | HeartbeatDue
+    | PingDue
+    | AgentReturnDue
+    | FrameworkReturnDue
+)

@@ -1,0 +1,66 @@
+"""The master's machine: every input, its handler, and how it starts from the registry.
+
+Where the story goes: `inputs` says what can happen, `handlers` what is done about it, `state` what
+is known, `views` how it looks from outside.
+"""
+
+from comity.core.effects import Outbox, SetTimer
+from comity.core.ids import AgentId
+from comity.core.instants import Instant
+from comity.master.handlers import agents, calls, cycles, frameworks  # registers the handlers
+from comity.master.inputs import AgentReturnDue, AllocationDue
+from comity.master.state import State
+from comity.master.table import table
+from comity.resources.amounts import NOTHING
+from comity.wire.mesos import codec, v1
+
+HANDLERS = (agents, calls, cycles, frameworks)
+"""The modules whose import fills the table."""
+
+
+class Master:
+    """Steps the master's state."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def step(self, item: object, now: Instant, out: Outbox) -> None:
+        """Handle one input."""
+        table.step(self.state, item, now, out)
+
+    def recover(self, pairs: list[tuple[str, bytes]], now: Instant, out: Outbox) -> None:
+        """Take the registry, and wait for the agents in it to come back."""
+        state = self.state
+        for key, value in pairs:
+            kind, _, name = key.partition("/")
+            agent_id = AgentId(name)
+            if kind == "agents":
+                state.recovered_agents[agent_id] = codec.decode(v1.AgentInfo, value)
+                due = Instant(now + state.config.agent_reregister_timeout_s)
+                out.timers.append(SetTimer(AgentReturnDue(agent_id), due))
+            elif kind == "unreachable":
+                state.unreachable_agents[agent_id] = Instant(float(value))
+            elif kind == "gone":
+                state.gone_agents[agent_id] = Instant(float(value))
+        first = Instant(now + state.config.allocation_interval_s)
+        out.timers.append(SetTimer(AllocationDue(), first))
+
+
+def check_invariants(state: State) -> None:
+    """Assert what must hold between two inputs; tests call it after every step."""
+    for agent in state.agents.values():
+        used = NOTHING
+        for task in agent.tasks.values():
+            if not task.state.is_terminal:
+                used = used + task.resources
+        for executor in agent.executors.values():
+            used = used + executor.resources
+        assert used == agent.used, f"{agent.id}: used {agent.used}, tasks hold {used}"
+        assert agent.total.contains(agent.used + agent.offered), f"{agent.id} is over-committed"
+        assert agent.link is None or state.links[agent.link] == agent.id
+    for offer in state.offers.values():
+        assert state.agents[offer.agent_id].offers[offer.id] is offer
+        assert state.frameworks[offer.framework_id].offers[offer.id] is offer
+        assert state.frameworks[offer.framework_id].stream is not None
+    for stream, framework_id in state.streams.items():
+        assert state.frameworks[framework_id].stream == stream

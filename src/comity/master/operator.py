@@ -1,0 +1,124 @@
+"""Answers of the v1 operator API, as plain documents of the documented shapes (master.proto)."""
+
+from typing import Any
+
+from comity.core.instants import Instant
+from comity.master import views
+from comity.master.config import VERSION
+from comity.master.state import Agent, Framework, State, Task
+from comity.wire.mesos import codec, operator, resources, v1
+
+Document = dict[str, Any]
+
+
+def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | None:
+    """Return the answer to a read, or None when the call is not a read of this module."""
+    match call:
+        case operator.GetHealth():
+            return {"type": "GET_HEALTH", "get_health": {"healthy": True}}
+        case operator.GetVersion():
+            return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
+        case operator.GetFlags():
+            shown = [{"name": k, "value": v} for k, v in views.flags(state).items()]
+            return {"type": "GET_FLAGS", "get_flags": {"flags": shown}}
+        case operator.GetMetrics():
+            numbers = views.metrics(state, now)
+            pairs = [{"name": k, "value": v} for k, v in numbers.items()]
+            return {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
+        case operator.GetMaster():
+            return {
+                "type": "GET_MASTER",
+                "get_master": {"master_info": state.info, "start_time": state.started_at},
+            }
+        case operator.GetAgents():
+            return {"type": "GET_AGENTS", "get_agents": _agents(state)}
+        case operator.GetFrameworks():
+            return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state)}
+        case operator.GetExecutors():
+            return {"type": "GET_EXECUTORS", "get_executors": _executors(state)}
+        case operator.GetTasks():
+            return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
+        case operator.GetRoles():
+            return {"type": "GET_ROLES", "get_roles": views.roles_document(state)}
+        case operator.GetState():
+            return {
+                "type": "GET_STATE",
+                "get_state": {
+                    "get_tasks": _tasks(state),
+                    "get_executors": _executors(state),
+                    "get_frameworks": _frameworks(state),
+                    "get_agents": _agents(state),
+                },
+            }
+        case _:
+            return None
+
+
+def _agents(state: State) -> Document:
+    return {
+        "agents": [_agent(one) for one in state.agents.values()],
+        "recovered_agents": list(state.recovered_agents.values()),
+    }
+
+
+def _agent(one: Agent) -> Document:
+    return {
+        "agent_info": one.info,
+        "active": one.link is not None,
+        "deactivated": False,
+        "version": VERSION,
+        "pid": one.pid,
+        "registered_time": _time(one.registered_at),
+        "total_resources": resources.write(one.total, refined=True),
+        "allocated_resources": resources.write(one.used, refined=True),
+        "offered_resources": resources.write(one.offered, refined=True),
+    }
+
+
+def _time(at: Instant) -> v1.TimeInfo:
+    return v1.TimeInfo(nanoseconds=int(at * 1e9))
+
+
+def _frameworks(state: State) -> Document:
+    return {
+        "frameworks": [_framework(one) for one in state.frameworks.values()],
+        "completed_frameworks": [_framework(one) for one in state.completed_frameworks.values()],
+    }
+
+
+def _framework(one: Framework) -> Document:
+    return {
+        "framework_info": one.info,
+        "active": one.stream is not None,
+        "connected": one.stream is not None,
+        "recovered": one.recovered,
+        "registered_time": _time(one.registered_at),
+        "allocated_resources": resources.write(one.used, refined=True),
+        "offered_resources": resources.write(views.offered_to(one), refined=True),
+    }
+
+
+def _executors(state: State) -> Document:
+    return {
+        "executors": [
+            {"executor_info": each.info, "agent_id": {"value": agent_id}}
+            for one in state.frameworks.values()
+            for (agent_id, _), each in one.executors.items()
+        ]
+    }
+
+
+def _tasks(state: State) -> Document:
+    live = [each for one in state.frameworks.values() for each in one.tasks.values()]
+    lost = [each for one in state.frameworks.values() for each in one.unreachable_tasks.values()]
+    held = [*state.frameworks.values(), *state.completed_frameworks.values()]
+    completed = [each for one in held for each in one.completed_tasks]
+    return {
+        "tasks": [_task(each) for each in live],
+        "unreachable_tasks": [_task(each) for each in lost],
+        "completed_tasks": [_task(each) for each in completed],
+    }
+
+
+def _task(one: Task) -> v1.Task:
+    return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))

@@ -1,0 +1,67 @@
+"""Runs a master: its store, its driver, its server."""
+
+import asyncio
+import ipaddress
+import random
+import uuid
+
+from comity.core.effects import Outbox
+from comity.master.config import VERSION, MasterConfig
+from comity.master.http import MasterHttp
+from comity.master.inputs import StreamClosed
+from comity.master.machine import Master
+from comity.master.state import new_state
+from comity.runtime import logs
+from comity.runtime.driver import Clock, Driver
+from comity.runtime.files import Files
+from comity.runtime.http import Server
+from comity.runtime.http.credentials import authenticator
+from comity.runtime.process import settle_heap
+from comity.runtime.sqlite import SqliteStore
+from comity.wire.mesos import v1
+
+
+async def run(config: MasterConfig, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set."""
+    store = SqliteStore(config.work_dir / "master.sqlite")
+    clock = Clock()
+    state = new_state(
+        config, _info(config, config.port), clock.now(), random.SystemRandom().getrandbits(32)
+    )
+    master = Master(state)
+    driver = Driver(master, store, stream_closed=StreamClosed, clock=clock)
+    files = Files()
+    if config.log_file is not None:
+        files.attach("/master/log", config.log_file)
+    http = MasterHttp(driver, state, files)
+    server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-master"))
+    out = Outbox()
+    master.recover(store.range(""), clock.now(), out)
+    for timer in out.timers:
+        driver.arm(timer)
+    _, port = await server.start(config.ip, config.port)
+    state.info = _info(config, port, state.id)
+    settle_heap()
+    logs.ready(f"http://{config.ip}:{port}")
+    try:
+        await driver.run_until(stop)
+    finally:
+        await server.stop()
+        store.close()
+
+
+def _info(config: MasterConfig, port: int, master_id: str | None = None) -> v1.MasterInfo:
+    hostname = config.hostname or config.ip
+    try:
+        number = int.from_bytes(ipaddress.IPv4Address(config.ip).packed, "little")
+    except ipaddress.AddressValueError:
+        number = 0
+    return v1.MasterInfo(
+        id=master_id or str(uuid.uuid4()),
+        ip=number,
+        port=port,
+        pid=f"master@{config.ip}:{port}",
+        hostname=hostname,
+        version=VERSION,
+        address=v1.Address(hostname=hostname, ip=config.ip, port=port),
+    )

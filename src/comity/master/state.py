@@ -1,0 +1,179 @@
+"""What a master knows. Owned by the machine; others look through `views`.
+
+Durable is only the registry, as in Mesos: which agents were admitted, and which are unreachable or
+gone. Tasks and frameworks are rebuilt from agents when they register again.
+
+Accounting: an agent's resources are free, offered or used. `used` is the sum of its tasks that are
+not terminal and of its executors; offered is the sum of its offers; the allocator holds the rest.
+"""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from comity.core.instants import Instant
+from comity.master.config import MasterConfig
+from comity.policy.allocator import Allocator
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import v1
+
+COMPLETED_FRAMEWORKS_MAX = 50
+COMPLETED_TASKS_MAX = 1000
+
+
+@dataclass(slots=True)
+class Task:
+    """A task as the master knows it."""
+
+    info: v1.Task
+    """Everything but state and statuses, which are here."""
+    state: v1.TaskState
+    """The latest state, which decides about resources."""
+    forwarded: v1.TaskState
+    """The state last sent to the scheduler, which reconciliation answers with."""
+    resources: Resources
+    role: str
+    statuses: dict[v1.TaskState, v1.TaskStatus] = field(default_factory=dict)
+    pending_terminal_uuid: bytes | None = None
+    """The uuid whose acknowledgement lets the task be forgotten."""
+
+    @property
+    def task_id(self) -> TaskId:
+        """Return the task's id."""
+        return TaskId(self.info.task_id.value)
+
+    @property
+    def agent_id(self) -> AgentId:
+        """Return the id of the agent it runs on."""
+        return AgentId(self.info.agent_id.value)
+
+
+@dataclass(slots=True)
+class Executor:
+    """A custom executor on an agent. Command tasks have none here, as Mesos shows it."""
+
+    info: v1.ExecutorInfo
+    resources: Resources
+    role: str
+
+
+@dataclass(slots=True)
+class Offer:
+    """An outstanding offer."""
+
+    id: OfferId
+    framework_id: FrameworkId
+    agent_id: AgentId
+    role: str
+    resources: Resources
+
+
+@dataclass(slots=True)
+class Framework:
+    """A framework and its tasks."""
+
+    id: FrameworkId
+    info: v1.FrameworkInfo
+    roles: tuple[str, ...]
+    capabilities: frozenset[str]
+    registered_at: Instant
+    stream: str | None = None
+    """The id of its event stream; None while it is away."""
+    recovered: bool = False
+    """Known from agents only, since this master started."""
+    reregistered_at: Instant | None = None
+    unregistered_at: Instant | None = None
+    suppressed: set[str] = field(default_factory=set)
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    unreachable_tasks: dict[TaskId, Task] = field(default_factory=dict)
+    completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_TASKS_MAX))
+    executors: dict[tuple[AgentId, ExecutorId], Executor] = field(default_factory=dict)
+    offers: dict[OfferId, Offer] = field(default_factory=dict)
+    pending_kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
+    """Kills for tasks whose agent is away."""
+
+    @property
+    def is_partition_aware(self) -> bool:
+        """Whether it tells UNREACHABLE, GONE and the like apart from LOST."""
+        return "PARTITION_AWARE" in self.capabilities
+
+    @property
+    def used(self) -> Resources:
+        """Return what its live tasks and its executors hold."""
+        total = NOTHING
+        for task in self.tasks.values():
+            if not task.state.is_terminal:
+                total = total + task.resources
+        for executor in self.executors.values():
+            total = total + executor.resources
+        return total
+
+
+@dataclass(slots=True)
+class Agent:
+    """A registered agent."""
+
+    id: AgentId
+    info: v1.AgentInfo
+    ip: str
+    total: Resources
+    registered_at: Instant
+    link: str | None
+    """The id of its link; None while it is disconnected."""
+    last_heard: Instant
+    reregistered_at: Instant | None = None
+    used: Resources = NOTHING
+    offers: dict[OfferId, Offer] = field(default_factory=dict)
+    tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
+    executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> str:
+        """Return its libprocess-style name, from which UIs build URLs."""
+        return f"slave(1)@{self.ip}:{self.info.port}"
+
+    @property
+    def offered(self) -> Resources:
+        """Return the sum of its outstanding offers."""
+        total = NOTHING
+        for offer in self.offers.values():
+            total = total + offer.resources
+        return total
+
+
+@dataclass(slots=True)
+class State:
+    """The whole of a master."""
+
+    id: str
+    config: MasterConfig
+    info: v1.MasterInfo
+    started_at: Instant
+    allocator: Allocator
+    agents: dict[AgentId, Agent] = field(default_factory=dict)
+    links: dict[str, AgentId] = field(default_factory=dict)
+    recovered_agents: dict[AgentId, v1.AgentInfo] = field(default_factory=dict)
+    """Admitted before this master started, not back yet."""
+    unreachable_agents: dict[AgentId, Instant] = field(default_factory=dict)
+    gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
+    frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
+    streams: dict[str, FrameworkId] = field(default_factory=dict)
+    completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
+    offers: dict[OfferId, Offer] = field(default_factory=dict)
+    next_framework: int = 0
+    next_agent: int = 0
+    next_offer: int = 0
+    dirty_cycle_set: bool = False
+    counters: dict[str, int] = field(default_factory=dict)
+    """Counts by metric name, such as `master/messages_kill_task`."""
+
+    def count(self, metric: str, by: int = 1) -> None:
+        """Add to a counter."""
+        self.counters[metric] = self.counters.get(metric, 0) + by
+
+
+def new_state(config: MasterConfig, info: v1.MasterInfo, now: Instant, seed: int) -> State:
+    """Return the state of a master that starts for the first time."""
+    chance = random.Random(seed)  # noqa: S311 - shuffles agents, guards nothing
+    return State(info.id, config, info, now, Allocator(chance))

@@ -1,0 +1,445 @@
+"""How a master looks from outside: the JSON of Mesos's legacy endpoints and of its operator reads.
+
+Legacy JSON keeps the word "slave", flattens ids to strings and resources to an object in which the
+four scalars are always present (mesos src/common/http.cpp). Everything here is built from the state
+synchronously, in one piece, so that a document never mixes two moments.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from comity.core.instants import Instant
+from comity.master.config import VERSION
+from comity.master.state import Agent, Executor, Framework, Offer, State, Task
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import resources as wire_resources
+from comity.wire.mesos import v1
+
+Document = dict[str, Any]
+
+
+def flat(bundle: Resources) -> Document:
+    """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`."""
+    shown: Document = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
+    for kind, amount in bundle.without_reservations():
+        name = f"{kind.name}_revocable" if kind.revocable else kind.name
+        if isinstance(amount, int):
+            shown[name] = amount / 1000
+        elif isinstance(amount, tuple):
+            shown[name] = "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
+        else:
+            shown[name] = "{" + ", ".join(sorted(amount)) + "}"
+    return shown
+
+
+def attributes(agent: v1.AgentInfo) -> Document:
+    """Return an agent's attributes by name."""
+    shown: Document = {}
+    for one in agent.attributes:
+        if one.scalar is not None:
+            shown[one.name] = one.scalar.value
+        elif one.ranges is not None:
+            pairs = (f"{each.begin}-{each.end}" for each in one.ranges.range)
+            shown[one.name] = "[" + ", ".join(pairs) + "]"
+        elif one.text is not None:
+            shown[one.name] = one.text.value
+    return shown
+
+
+def _labels(labels: v1.Labels | None) -> list[v1.Label]:
+    return list(labels.labels) if labels is not None else []
+
+
+def _status(status: v1.TaskStatus) -> Document:
+    shown: Document = {"state": status.state, "timestamp": status.timestamp or 0.0}
+    if status.labels is not None:
+        shown["labels"] = _labels(status.labels)
+    if status.container_status is not None:
+        shown["container_status"] = status.container_status
+    if status.healthy is not None:
+        shown["healthy"] = status.healthy
+    return shown
+
+
+def task(framework: Framework, one: Task) -> Document:
+    """Return a task as /state and /tasks show it."""
+    info = one.info
+    shown: Document = {
+        "id": one.task_id,
+        "name": info.name,
+        "framework_id": framework.id,
+        "executor_id": info.executor_id.value if info.executor_id is not None else "",
+        "slave_id": one.agent_id,
+        "state": one.state,
+        "resources": flat(one.resources),
+        "role": one.role,
+        "statuses": [_status(status) for status in one.statuses.values()],
+    }
+    if info.labels is not None:
+        shown["labels"] = _labels(info.labels)
+    for name in ("user", "discovery", "container", "health_check"):
+        value = getattr(info, name)
+        if value is not None:
+            shown[name] = value
+    return shown
+
+
+def _executor(framework: Framework, agent_id: str, one: Executor) -> Document:
+    return {
+        "executor_id": one.info.executor_id.value,
+        "name": one.info.name or "",
+        "framework_id": framework.id,
+        "slave_id": agent_id,
+        "command": _command(one.info.command),
+        "resources": flat(one.resources),
+        "role": one.role,
+        "source": one.info.source or "",
+    }
+
+
+def _command(command: v1.CommandInfo | None) -> Document:
+    """Return a command without its environment, which may hold secrets."""
+    if command is None:
+        return {}
+    return {
+        "shell": command.shell,
+        "value": command.value or "",
+        "argv": list(command.arguments),
+        "uris": list(command.uris),
+    }
+
+
+def _offer(one: Offer) -> Document:
+    return {
+        "id": one.id,
+        "framework_id": one.framework_id,
+        "allocation_info": {"role": one.role},
+        "slave_id": one.agent_id,
+        "resources": flat(one.resources),
+    }
+
+
+def offered_to(framework: Framework) -> Resources:
+    """Return the sum of a framework's outstanding offers."""
+    total = NOTHING
+    for offer in framework.offers.values():
+        total = total + offer.resources
+    return total
+
+
+def framework(one: Framework) -> Document:
+    """Return a framework as /state and /frameworks show it."""
+    used, offered = one.used, offered_to(one)
+    info = one.info
+    shown: Document = {
+        **framework_summary(one),
+        "user": info.user,
+        "failover_timeout": info.failover_timeout,
+        "checkpoint": info.checkpoint,
+        "registered_time": one.registered_at,
+        "unregistered_time": one.unregistered_at or 0.0,
+        "principal": info.principal or "",
+        "resources": flat(used + offered),
+        "roles": list(one.roles),
+        "tasks": [task(one, each) for each in one.tasks.values()],
+        "unreachable_tasks": [task(one, each) for each in one.unreachable_tasks.values()],
+        "completed_tasks": [task(one, each) for each in one.completed_tasks],
+        "offers": [_offer(each) for each in one.offers.values()],
+        "executors": [_executor(one, key[0], each) for key, each in one.executors.items()],
+        "labels": _labels(info.labels),
+    }
+    if "MULTI_ROLE" not in one.capabilities:
+        shown["role"] = one.roles[0]
+    if one.reregistered_at is not None:
+        shown["reregistered_time"] = one.reregistered_at
+    return shown
+
+
+def framework_summary(one: Framework) -> Document:
+    """Return what /state-summary and /frameworks have in common, without counts."""
+    is_here = one.stream is not None
+    return {
+        "id": one.id,
+        "name": one.info.name,
+        "pid": "",
+        "used_resources": flat(one.used),
+        "offered_resources": flat(offered_to(one)),
+        "capabilities": sorted(one.capabilities),
+        "hostname": one.info.hostname or "",
+        "webui_url": one.info.webui_url or "",
+        "active": is_here,
+        "connected": is_here,
+        "recovered": one.recovered,
+    }
+
+
+COUNTED = (
+    "TASK_STAGING",
+    "TASK_STARTING",
+    "TASK_RUNNING",
+    "TASK_KILLING",
+    "TASK_FINISHED",
+    "TASK_KILLED",
+    "TASK_FAILED",
+    "TASK_LOST",
+    "TASK_ERROR",
+    "TASK_UNREACHABLE",
+)
+
+
+def counts(tasks: Iterable[Task]) -> dict[str, int]:
+    """Return how many tasks are in each state."""
+    found = dict.fromkeys(COUNTED, 0)
+    for one in tasks:
+        name = one.state.value
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _all_tasks(one: Framework) -> Iterable[Task]:
+    yield from one.tasks.values()
+    yield from one.unreachable_tasks.values()
+    yield from one.completed_tasks
+
+
+def agent(state: State, one: Agent) -> Document:
+    """Return an agent as /state and /state-summary show it."""
+    offered = one.offered
+    unreserved = Resources({kind: amount for kind, amount in one.total if not kind.reservations})
+    reserved: dict[str, Resources] = {}
+    for kind, amount in one.total:
+        if kind.reservations:
+            held = reserved.get(kind.role, NOTHING)
+            reserved[kind.role] = held + Resources({kind: amount})
+    shown: Document = {
+        "id": one.id,
+        "hostname": one.info.hostname,
+        "port": one.info.port,
+        "attributes": attributes(one.info),
+        "pid": one.pid,
+        "registered_time": one.registered_at,
+        "resources": flat(one.total),
+        "used_resources": flat(one.used),
+        "offered_resources": flat(offered),
+        "reserved_resources": {role: flat(held) for role, held in reserved.items()},
+        "unreserved_resources": flat(unreserved),
+        "active": one.link is not None,
+        "connected": one.link is not None,
+        "deactivated": False,
+        "version": VERSION,
+        "capabilities": ["MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT"],
+    }
+    if one.reregistered_at is not None:
+        shown["reregistered_time"] = one.reregistered_at
+    if one.info.domain is not None:
+        shown["domain"] = one.info.domain
+    return shown
+
+
+def agent_full(state: State, one: Agent) -> Document:
+    """Return an agent as /slaves shows it: with resources as objects, too."""
+    used = wire_resources.write(one.used, refined=True)
+    return {
+        **agent(state, one),
+        "unreserved_resources_full": _endpoint_resources(one.total, reserved=False),
+        "reserved_resources_full": {
+            role: _endpoint_resources(one.total, reserved=True, role=role)
+            for role in sorted({kind.role for kind, _ in one.total if kind.reservations})
+        },
+        "used_resources_full": list(used),
+        "offered_resources_full": list(wire_resources.write(one.offered, refined=True)),
+    }
+
+
+def _endpoint_resources(
+    total: Resources, *, reserved: bool, role: str | None = None
+) -> list[v1.Resource]:
+    chosen = {
+        kind: amount
+        for kind, amount in total
+        if bool(kind.reservations) == reserved and role in (None, kind.role)
+    }
+    return list(wire_resources.write(Resources(chosen), refined=True))
+
+
+def _header(state: State) -> Document:
+    config = state.config
+    return {
+        "hostname": state.info.hostname,
+        "cluster": config.cluster,
+    }
+
+
+def state_summary(state: State) -> Document:
+    """Return /state-summary."""
+    frameworks = []
+    for one in state.frameworks.values():
+        agents = {each.agent_id for each in one.tasks.values()}
+        agents |= {agent_id for agent_id, _ in one.executors}
+        frameworks.append(
+            {**framework_summary(one), **counts(_all_tasks(one)), "slave_ids": sorted(agents)}
+        )
+    agents_shown = []
+    for each in state.agents.values():
+        running = [held for held in each.tasks.values()]
+        ids = {key[0] for key in each.tasks} | {key[0] for key in each.executors}
+        agents_shown.append({**agent(state, each), **counts(running), "framework_ids": sorted(ids)})
+    return {**_header(state), "slaves": agents_shown, "frameworks": frameworks}
+
+
+def whole_state(state: State) -> Document:
+    """Return /state."""
+    return {
+        **_header(state),
+        "version": VERSION,
+        "id": state.id,
+        "pid": state.info.pid,
+        "leader": state.info.pid,
+        "leader_info": state.info,
+        "start_time": state.started_at,
+        "elected_time": state.started_at,
+        "activated_slaves": float(sum(one.link is not None for one in state.agents.values())),
+        "deactivated_slaves": float(sum(one.link is None for one in state.agents.values())),
+        "unreachable_slaves": float(len(state.unreachable_agents)),
+        "flags": flags(state),
+        "slaves": [agent_full(state, one) for one in state.agents.values()],
+        "recovered_slaves": [
+            {"id": agent_id, "hostname": info.hostname, "resources": flat(_total(info))}
+            for agent_id, info in state.recovered_agents.items()
+        ],
+        "frameworks": [framework(one) for one in state.frameworks.values()],
+        "completed_frameworks": [framework(one) for one in state.completed_frameworks.values()],
+        "orphan_tasks": [],
+        "unregistered_frameworks": [],
+    }
+
+
+def _total(info: v1.AgentInfo) -> Resources:
+    return wire_resources.read(info.resources)
+
+
+def agents_document(state: State, agent_id: str | None) -> Document:
+    """Return /slaves."""
+    chosen = [one for one in state.agents.values() if agent_id in (None, one.id)]
+    return {
+        "slaves": [agent_full(state, one) for one in chosen],
+        "recovered_slaves": [
+            {"id": one, "hostname": info.hostname} for one, info in state.recovered_agents.items()
+        ],
+    }
+
+
+def frameworks_document(state: State, framework_id: str | None) -> Document:
+    """Return /frameworks."""
+
+    def shown(held: Iterable[Framework]) -> list[Document]:
+        return [framework(one) for one in held if framework_id in (None, one.id)]
+
+    return {
+        "frameworks": shown(state.frameworks.values()),
+        "completed_frameworks": shown(state.completed_frameworks.values()),
+        "unregistered_frameworks": [],
+    }
+
+
+def tasks_document(state: State, keep: Callable[[Document], bool]) -> list[Document]:
+    """Return the tasks of all frameworks, live and completed, that `keep` lets pass."""
+    held = [*state.frameworks.values(), *state.completed_frameworks.values()]
+    shown = (task(one, each) for one in held for each in _all_tasks(one))
+    return [each for each in shown if keep(each)]
+
+
+def roles_document(state: State) -> Document:
+    """Return /roles: every role that a framework has, with what it uses."""
+    found: dict[str, list[Framework]] = {"*": []}
+    for one in state.frameworks.values():
+        for role in one.roles:
+            found.setdefault(role, []).append(one)
+    shown = []
+    for role in sorted(found):
+        used = NOTHING
+        for one in state.frameworks.values():
+            for each in one.tasks.values():
+                if each.role == role and not each.state.is_terminal:
+                    used = used + each.resources
+            for executor in one.executors.values():
+                if executor.role == role:
+                    used = used + executor.resources
+            for offer in one.offers.values():
+                if offer.role == role:
+                    used = used + offer.resources
+        shown.append(
+            {
+                "name": role,
+                "weight": 1.0,
+                "resources": flat(used),
+                "allocated": flat(used),
+                "frameworks": [one.id for one in found[role]],
+            }
+        )
+    return {"roles": shown}
+
+
+def flags(state: State) -> dict[str, str]:
+    """Return the settings as Mesos shows flags: names and strings."""
+    config = state.config
+    return {
+        "allocation_interval": f"{config.allocation_interval_s:g}secs",
+        "agent_ping_timeout": f"{config.ping_interval_s:g}secs",
+        "agent_reregister_timeout": f"{config.agent_reregister_timeout_s:g}secs",
+        "authenticate_frameworks": str(config.credentials is not None).lower(),
+        "cluster": config.cluster,
+        "ip": config.ip,
+        "max_agent_ping_timeouts": str(config.pings_missed_max),
+        "port": str(state.info.port),
+        "work_dir": str(config.work_dir),
+    }
+
+
+def metrics(state: State, now: Instant) -> dict[str, float]:
+    """Return /metrics/snapshot: numbers only, under the names that dashboards know."""
+    shown: dict[str, float] = {
+        "master/elected": 1.0,
+        "master/uptime_secs": now - state.started_at,
+        "master/slaves_connected": 0.0,
+        "master/slaves_disconnected": 0.0,
+        "master/slaves_unreachable": float(len(state.unreachable_agents)),
+        "master/outstanding_offers": float(len(state.offers)),
+        "master/frameworks_connected": 0.0,
+        "master/frameworks_disconnected": 0.0,
+    }
+    for one in state.agents.values():
+        name = "connected" if one.link is not None else "disconnected"
+        shown[f"master/slaves_{name}"] += 1
+    shown["master/slaves_active"] = shown["master/slaves_connected"]
+    shown["master/slaves_inactive"] = shown["master/slaves_disconnected"]
+    live: list[Task] = []
+    for held in state.frameworks.values():
+        name = "connected" if held.stream is not None else "disconnected"
+        shown[f"master/frameworks_{name}"] += 1
+        live += held.tasks.values()
+    shown["master/frameworks_active"] = shown["master/frameworks_connected"]
+    shown["master/frameworks_inactive"] = shown["master/frameworks_disconnected"]
+    for state_name in ("staging", "starting", "running", "killing", "unreachable"):
+        shown[f"master/tasks_{state_name}"] = 0.0
+    for each in live:
+        if not each.state.is_terminal:
+            shown[f"master/tasks_{each.state.value.removeprefix('TASK_').lower()}"] += 1
+    for ended in ("finished", "failed", "killed", "lost", "error", "dropped", "gone"):
+        shown[f"master/tasks_{ended}"] = 0.0
+    for name, count in state.counters.items():
+        shown[name] = float(count)
+    _add_totals(state, shown)
+    return shown
+
+
+def _add_totals(state: State, shown: dict[str, float]) -> None:
+    for name in ("cpus", "mem", "disk", "gpus"):
+        total = sum(one.total.scalar(name) for one in state.agents.values())
+        used = sum(one.used.scalar(name) for one in state.agents.values())
+        shown[f"master/{name}_total"] = total
+        shown[f"master/{name}_used"] = used
+        shown[f"master/{name}_percent"] = used / total if total else 0.0
+    for role in {role for one in state.frameworks.values() for role in one.roles}:
+        share = state.allocator.share_of_role(role)
+        shown[f"allocator/mesos/roles/{role}/shares/dominant"] = share

@@ -1,0 +1,89 @@
+"""Manners of Mesos's legacy endpoints, shared by master and agent: prefixes, JSONP, files.
+
+Every path is served with and without the process name in front (`/state`, `/master/state`), with
+or without a trailing slash; every GET takes `?jsonp=callback`.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.http.messages import Request, Response
+from comity.runtime.http.router import Router
+
+_CALLBACK = re.compile(r"[\w$.\[\]]{1,200}", re.ASCII)
+_encoder = msgspec.json.Encoder()
+
+
+def strip_prefix(request: Request, name: str) -> None:
+    """Make `/name/x/` mean `/x`, in place."""
+    path = request.path
+    if path == f"/{name}" or path.startswith(f"/{name}/"):
+        path = path[len(name) + 1 :]
+    request.path = path.rstrip("/") or "/"
+
+
+def document(request: Request, content: Any) -> Response:
+    """Return JSON, or a call of the function that `?jsonp=` names."""
+    body = _encoder.encode(content)
+    callback = request.arg("jsonp")
+    if callback is None:
+        return Response(200, body)
+    if _CALLBACK.fullmatch(callback) is None:
+        return Response(400, b"'jsonp' is not the name of a function.\n", "text/plain")
+    return Response(200, b"%b(%b);" % (callback.encode(), body), "text/javascript")
+
+
+def text(status: int, sentence: str) -> Response:
+    """Return a sentence as plain text."""
+    return Response(status, f"{sentence}\n".encode(), "text/plain; charset=utf-8")
+
+
+def add_file_routes(router: Router, files: Files) -> None:
+    """Serve /files/{browse,read,download,debug}."""
+
+    async def browse(request: Request) -> Response:
+        path = request.arg("path")
+        if not path:
+            return text(400, "Expecting 'path=value' in query.")
+        try:
+            return document(request, files.browse(path))
+        except NoSuchFile:
+            return text(404, "No such file or directory.")
+
+    async def read(request: Request) -> Response:
+        path = request.arg("path")
+        if not path:
+            return text(400, "Expecting 'path=value' in query.")
+        try:
+            offset = int(request.arg("offset") or -1)
+            length = request.arg("length")
+            data, at = files.read(path, offset, int(length) if length else None)
+        except NoSuchFile:
+            return text(404, "No such file or directory.")
+        except (ValueError, BadRead) as error:
+            return text(400, f"Failed to read: {error}.")
+        return document(request, {"data": data.decode(errors="replace"), "offset": at})
+
+    async def download(request: Request) -> Response:
+        path = request.arg("path")
+        if not path:
+            return text(400, "Expecting 'path=value' in query.")
+        try:
+            real = files.resolve(path)
+            if not real.is_file():
+                raise NoSuchFile(path)
+            name = real.name.replace('"', "")
+            disposition = (("Content-Disposition", f'attachment; filename="{name}"'),)
+            return Response(200, real.read_bytes(), "application/octet-stream", disposition)
+        except NoSuchFile:
+            return text(404, "No such file or directory.")
+
+    async def debug(request: Request) -> Response:
+        return document(request, files.attached())
+
+    for name, handler in (("browse", browse), ("read", read), ("download", download)):
+        router.add("GET", f"/files/{name}", handler)
+    router.add("GET", "/files/debug", debug)
