@@ -310,4 +310,4 @@ class FakeService(Upstream):
         return stream
 
     async def status(self, request, code):
-        return Response(int(code), b"" if code == "204" else b"text", "text/plain")
+        return Response(int(code), b"" if code in ("204", "304") else b"text", "text/plain")

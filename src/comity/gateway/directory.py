@@ -79,7 +79,7 @@ class Directory:
         return frameworks, _agents(summary.get("slaves") or [])
 
     async def service(self, path: str) -> tuple[Service, str] | None:
-        """Return the service that `path` (after `/service/`) means, and the rest of the path."""
+        """Return the service that `path`, after `/service/` and as sent, means, and the rest."""
         readings = services.names(path)
         apps = await self._apps.get()
         for name, rest in readings:

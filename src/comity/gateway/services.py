@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 Json = dict[str, Any]
 
@@ -73,11 +74,14 @@ def from_frameworks(frameworks: Iterable[Json]) -> dict[str, Service]:
 
 
 def names(path: str) -> list[tuple[str, str]]:
-    """Return the readings of what follows `/service/`: (name, rest), longest name first."""
+    """Return the readings of what follows `/service/`: (name, rest), longest name first.
+
+    `path` is as it was sent; the rest stays so, percent-encoding included.
+    """
     segments = path.split("/")
     most = min(len(segments), SEGMENTS_MAX)
     return [
-        ("/".join(segments[:count]), "/".join(["", *segments[count:]]))
+        (unquote("/".join(segments[:count])), "/".join(["", *segments[count:]]))
         for count in range(most, 0, -1)
         if segments[count - 1]
     ]

@@ -104,7 +104,7 @@ class Gateway:
         return Destination(url, route.to + rest, prefix, self._own_headers)
 
     async def _service(self, rest: str, request: Request) -> Destination | Response:
-        found = await self._directory.service(unquote(rest))
+        found = await self._directory.service(rest)
         if found is None:
             name = unquote(rest).partition("/")[0]
             return plain(404, f"There is no service {name!r}; `dcos task` shows what runs.")
@@ -112,10 +112,9 @@ class Gateway:
         if not inner:
             return _redirect(301, request.path + "/", request)
         prefix = f"/service/{service.name}"
-        path = quote(inner, safe="/:@!$&'()*+,;=~-._") if "%" in rest else inner
         if not service.strips_prefix:
-            return Destination(service.url, prefix + path, "")
-        return Destination(service.url, path, prefix)
+            return Destination(service.url, prefix + inner, "")
+        return Destination(service.url, inner, prefix)
 
     async def _agent(self, route: Route, rest: str, request: Request) -> Destination | Response:
         agent_id, slash, inner = rest.partition("/")
