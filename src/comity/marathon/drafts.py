@@ -43,6 +43,8 @@ def merged(app: App, update: Draft) -> Draft:
     if "uris" in update:
         draft.pop("fetch", None)
     draft.update({name: value for name, value in update.items() if name not in ("id", "version")})
+    if "portDefinitions" in update:
+        draft.pop("ports", None)  # clients send both; of an update, Marathon reads this one
     return draft
 
 

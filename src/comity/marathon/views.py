@@ -316,9 +316,7 @@ def _group_node(
         found["groups"] = [_group_node(state, one, tree, embed) for one in children]
     if not embed or "pods" in embed:
         found["pods"] = []
-    if group_id != "/" and ids.parent(group_id) == "/":
-        found["enforceRole"] = False
-    return found
+    return found  # no enforceRole: there is one role, and PyPI's client chokes on the field
 
 
 def root_version(state: State) -> str:
@@ -377,8 +375,7 @@ def queue(state: State, now: Instant, *, with_offers: bool) -> Json:
             continue
         left = max(0.0, attempts.delayed_until - now)
         item: Json = {
-            "count": count,
-            "role": app.role,
+            "count": count,  # no role: there is one, and PyPI's client chokes on the field
             "delay": {"timeLeftSeconds": int(left + 0.999), "overdue": left <= 0},
             "since": timestamps.render(attempts.since),
             "processedOffersSummary": _offers_summary(attempts),
