@@ -127,6 +127,9 @@ def _sentence(body: dict[str, Any]) -> str:
     message = body.get("message")
     text = message if isinstance(message, str) else str(body.get("description") or "")
     details = body.get("details")
+    data = body.get("data")
+    if details is None and isinstance(data, dict):  # Cosmos's place for them
+        details = data.get("errors")
     if isinstance(details, str):
         return f"{text}: {details}" if text else details
     if isinstance(details, list):
@@ -138,6 +141,8 @@ def _sentence(body: dict[str, Any]) -> str:
 def _detail(detail: Any) -> str:
     if not isinstance(detail, dict):
         return str(detail)
+    if isinstance(instance := detail.get("instance"), dict):  # a JSON Schema violation
+        return f"{instance.get('pointer') or '/'}: {detail.get('message')}"
     errors = detail.get("errors")
     texts = "; ".join(map(str, errors)) if isinstance(errors, list) else str(detail)
     return f"{detail.get('path', '')}: {texts}"
