@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import os
+import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +49,11 @@ def _parse(argv: Sequence[str] | None) -> Config:
     parser.add_argument(
         "--framework-name", default=defaults.framework_name, help="our name at the master"
     )
-    parser.add_argument("--user", default=defaults.user, help="user that tasks run as")
+    parser.add_argument(
+        "--user",
+        default=pwd.getpwuid(os.getuid()).pw_name,
+        help="user that tasks run as (whoever runs this)",
+    )
     return Config(**vars(parser.parse_args(argv)))
 
 

@@ -42,5 +42,7 @@ class Config(Struct, frozen=True):
     """How often the master is asked for the states of all tasks."""
     heartbeat_s: float = 15.0
     """How often an event stream carries an empty line, so that dead readers are noticed."""
+    body_size_bytes_max: int = 8 << 20
+    """A larger request body is refused with 413; an app with a package's labels takes 100 KB."""
     probes_max: int = 256
     """Health probes of our own in flight at once."""

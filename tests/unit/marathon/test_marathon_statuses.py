@@ -302,3 +302,14 @@ def test_events_are_filtered_by_type() -> None:
     assert all(one["timestamp"].endswith("Z") for one in world.events)
     world.step(inputs.EventsClosed("events-1"))
     assert not world.state.readers
+
+
+def test_an_app_can_be_deleted_while_its_agent_is_lost() -> None:
+    world = created(unreachableStrategy={"inactiveAfterSeconds": 0, "expungeAfterSeconds": 9999})
+    world.status(world.tasks("/a")[0].task_id, v1.TaskState.UNREACHABLE)
+    world.settle()
+    assert len(world.tasks("/a")) == 2
+    world.delete("/a")
+    world.settle()
+    assert not world.state.deployments
+    assert not world.tasks("/a")

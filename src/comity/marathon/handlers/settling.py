@@ -84,7 +84,8 @@ def _converge(state: State, app_id: str, now: Instant, out: Outbox) -> bool:
     deployment = state.lock_of(app_id)
     action = deployment.action_of(app_id) if deployment else None
     if spec is None:
-        missing = _hold(state, app_id, 0, (), now, out)
+        missing = 0
+        _kill_all(state, app_id, list(state.of_app(app_id)), now, out)
     elif action is None:
         missing = _hold(state, app_id, spec.instances, (), now, out)
     elif action.kind is Kind.RESTART:

@@ -33,7 +33,9 @@ class Shell:
         )
         self.api = Api(self.driver, self.state, config)
         self._server = Server(
-            self.api.handle, authenticate=authenticator(config.credentials, "marathon")
+            self.api.handle,
+            max_body=config.body_size_bytes_max,
+            authenticate=authenticator(config.credentials, "marathon"),
         )
         self._session = Session(config, self.driver.put)
         self._prober = Prober(config.probes_max)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from comity.policy.placement.constraints import Constraint, Placed, accepts
+from comity.policy.placement.constraints import Constraint, Placed, accepts, field_name
 from comity.policy.placement.ports import PortDemand, Range, pick_ports, without
 
 _EPSILON = 0.0005
@@ -95,7 +95,7 @@ def fit(
     if not rooms:
         return Reason.UNFULFILLED_ROLE
     for one in demand.constraints:
-        if not accepts(one, node.values, placed, demand.instances, known.get(one.field, 0)):
+        if not accepts(one, node.values, placed, demand.instances, _known(one, known)):
             return Reason.UNFULFILLED_CONSTRAINT
     if node.unavailable:
         return Reason.AGENT_MAINTENANCE
@@ -107,6 +107,10 @@ def fit(
         refusals.append(taken)
     order = list(Reason)
     return max(refusals, key=order.index)
+
+
+def _known(constraint: Constraint, known: Mapping[str, int]) -> int:
+    return known.get(field_name(constraint.field), 0)
 
 
 def _take(demand: Demand, role: str, room: Room, rng: random.Random) -> Fit | Reason:
