@@ -8,7 +8,8 @@ import re
 from comity.core.ids import TaskId
 
 _PART = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-_LENGTH_MAX = 4096
+_LENGTH_MAX = 200
+"""Mesos takes task ids of up to 255 characters, and an instance adds 53 to the path."""
 _TASK = re.compile(r"(?P<instance>(?P<app>[^/\s]+)\.(instance|marathon)-[^./\s]+)\._app\.\d+")
 
 RESERVED = frozenset({"restart", "tasks", "versions", ".", ".."})
