@@ -34,6 +34,9 @@ def test_a_new_app_runs_and_its_deployment_ends() -> None:
     assert kinds.count("deployment_info") == 2
     assert kinds.count("deployment_step_success") == 2
     assert kinds[-1] == "deployment_success"
+    plan = world.events[-1]["plan"]
+    assert plan["steps"][0] == {"actions": [{"action": "StartApplication", "app": "/a"}]}
+    assert (plan["original"]["id"], plan["target"]["version"]) == ("/", plan["version"])
 
 
 def test_an_idle_marathon_suppresses_and_a_busy_one_revives() -> None:

@@ -26,10 +26,16 @@ def deployment_json(deployment: Deployment) -> Json:
 
 
 def plan_json(deployment: Deployment) -> Json:
-    """Return a deployment's plan, as events carry it."""
+    """Return a deployment's plan, as events carry it.
+
+    Since Marathon 1.8 plans are light: the groups before and after are only named. They are there
+    at all because PyPI's client cannot read a plan without them.
+    """
     return {
         "id": deployment.id,
         "version": deployment.version,
+        "original": {"id": "/"},
+        "target": {"id": "/", "version": deployment.version},
         "steps": [step_json(one) for one in deployment.steps],
     }
 
