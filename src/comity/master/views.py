@@ -12,53 +12,14 @@ from comity.core.instants import Instant
 from comity.master.config import VERSION
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
 from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import legacy, v1
 from comity.wire.mesos import resources as wire_resources
-from comity.wire.mesos import v1
 
 Document = dict[str, Any]
 
 
-def flat(bundle: Resources) -> Document:
-    """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`."""
-    shown: Document = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
-    for kind, amount in bundle.without_reservations():
-        name = f"{kind.name}_revocable" if kind.revocable else kind.name
-        if isinstance(amount, int):
-            shown[name] = amount / 1000
-        elif isinstance(amount, tuple):
-            shown[name] = "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
-        else:
-            shown[name] = "{" + ", ".join(sorted(amount)) + "}"
-    return shown
-
-
-def attributes(agent: v1.AgentInfo) -> Document:
-    """Return an agent's attributes by name."""
-    shown: Document = {}
-    for one in agent.attributes:
-        if one.scalar is not None:
-            shown[one.name] = one.scalar.value
-        elif one.ranges is not None:
-            pairs = (f"{each.begin}-{each.end}" for each in one.ranges.range)
-            shown[one.name] = "[" + ", ".join(pairs) + "]"
-        elif one.text is not None:
-            shown[one.name] = one.text.value
-    return shown
-
-
 def _labels(labels: v1.Labels | None) -> list[v1.Label]:
     return list(labels.labels) if labels is not None else []
-
-
-def _status(status: v1.TaskStatus) -> Document:
-    shown: Document = {"state": status.state, "timestamp": status.timestamp or 0.0}
-    if status.labels is not None:
-        shown["labels"] = _labels(status.labels)
-    if status.container_status is not None:
-        shown["container_status"] = status.container_status
-    if status.healthy is not None:
-        shown["healthy"] = status.healthy
-    return shown
 
 
 def task(framework: Framework, one: Task) -> Document:
@@ -71,9 +32,9 @@ def task(framework: Framework, one: Task) -> Document:
         "executor_id": info.executor_id.value if info.executor_id is not None else "",
         "slave_id": one.agent_id,
         "state": one.state,
-        "resources": flat(one.resources),
+        "resources": legacy.flat(one.resources),
         "role": one.role,
-        "statuses": [_status(status) for status in one.statuses.values()],
+        "statuses": [legacy.status(status) for status in one.statuses.values()],
     }
     if info.labels is not None:
         shown["labels"] = _labels(info.labels)
@@ -91,7 +52,7 @@ def _executor(framework: Framework, agent_id: str, one: Executor) -> Document:
         "framework_id": framework.id,
         "slave_id": agent_id,
         "command": _command(one.info.command),
-        "resources": flat(one.resources),
+        "resources": legacy.flat(one.resources),
         "role": one.role,
         "source": one.info.source or "",
     }
@@ -115,7 +76,7 @@ def _offer(one: Offer) -> Document:
         "framework_id": one.framework_id,
         "allocation_info": {"role": one.role},
         "slave_id": one.agent_id,
-        "resources": flat(one.resources),
+        "resources": legacy.flat(one.resources),
     }
 
 
@@ -139,7 +100,7 @@ def framework(one: Framework) -> Document:
         "registered_time": one.registered_at,
         "unregistered_time": one.unregistered_at or 0.0,
         "principal": info.principal or "",
-        "resources": flat(used + offered),
+        "resources": legacy.flat(used + offered),
         "roles": list(one.roles),
         "tasks": [task(one, each) for each in one.tasks.values()],
         "unreachable_tasks": [task(one, each) for each in one.unreachable_tasks.values()],
@@ -162,8 +123,8 @@ def framework_summary(one: Framework) -> Document:
         "id": one.id,
         "name": one.info.name,
         "pid": "",
-        "used_resources": flat(one.used),
-        "offered_resources": flat(offered_to(one)),
+        "used_resources": legacy.flat(one.used),
+        "offered_resources": legacy.flat(offered_to(one)),
         "capabilities": sorted(one.capabilities),
         "hostname": one.info.hostname or "",
         "webui_url": one.info.webui_url or "",
@@ -215,14 +176,14 @@ def agent(state: State, one: Agent) -> Document:
         "id": one.id,
         "hostname": one.info.hostname,
         "port": one.info.port,
-        "attributes": attributes(one.info),
+        "attributes": legacy.attributes(one.info),
         "pid": one.pid,
         "registered_time": one.registered_at,
-        "resources": flat(one.total),
-        "used_resources": flat(one.used),
-        "offered_resources": flat(offered),
-        "reserved_resources": {role: flat(held) for role, held in reserved.items()},
-        "unreserved_resources": flat(unreserved),
+        "resources": legacy.flat(one.total),
+        "used_resources": legacy.flat(one.used),
+        "offered_resources": legacy.flat(offered),
+        "reserved_resources": {role: legacy.flat(held) for role, held in reserved.items()},
+        "unreserved_resources": legacy.flat(unreserved),
         "active": one.link is not None,
         "connected": one.link is not None,
         "deactivated": False,
@@ -304,7 +265,7 @@ def whole_state(state: State) -> Document:
         "flags": flags(state),
         "slaves": [agent_full(state, one) for one in state.agents.values()],
         "recovered_slaves": [
-            {"id": agent_id, "hostname": info.hostname, "resources": flat(_total(info))}
+            {"id": agent_id, "hostname": info.hostname, "resources": legacy.flat(_total(info))}
             for agent_id, info in state.recovered_agents.items()
         ],
         "frameworks": [framework(one) for one in state.frameworks.values()],
@@ -372,8 +333,8 @@ def roles_document(state: State) -> Document:
             {
                 "name": role,
                 "weight": 1.0,
-                "resources": flat(used),
-                "allocated": flat(used),
+                "resources": legacy.flat(used),
+                "allocated": legacy.flat(used),
                 "frameworks": [one.id for one in found[role]],
             }
         )

@@ -8,6 +8,7 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,19 @@ class Files:
     """Virtual paths and the real ones that they stand for."""
 
     def __init__(self) -> None:
-        self._roots: dict[str, Path] = {}
+        self._roots: dict[str, Callable[[], Path]] = {}
 
     def attach(self, virtual: str, real: Path) -> None:
         """Show a file or directory under a virtual path."""
-        self._roots[virtual.rstrip("/")] = real
+        self.attach_lookup(virtual, lambda: real)
 
-    def detach(self, virtual: str) -> None:
-        """Show it no more."""
-        self._roots.pop(virtual.rstrip("/"), None)
+    def attach_lookup(self, virtual: str, real: Callable[[], Path]) -> None:
+        """Show a directory whose place is known only later."""
+        self._roots[virtual.rstrip("/")] = real
 
     def attached(self) -> dict[str, str]:
         """Return what is attached, for /files/debug."""
-        return {virtual: str(real) for virtual, real in sorted(self._roots.items())}
+        return {virtual: str(real()) for virtual, real in sorted(self._roots.items())}
 
     def resolve(self, path: str) -> Path:
         """Return the real path; links that lead out of the root count as not there.
@@ -54,7 +55,7 @@ class Files:
             if "/" not in virtual.strip("/") and virtual not in self._roots:
                 raise NoSuchFile(path)
             virtual = virtual.rpartition("/")[0]
-        root = Path(os.path.realpath(self._roots[virtual]))
+        root = Path(os.path.realpath(self._roots[virtual]()))
         if "\0" in path:
             raise NoSuchFile(path)
         real = Path(os.path.realpath(root / path[len(virtual) :].lstrip("/")))

@@ -5,7 +5,7 @@ what a break means (resubscribe, or give up); here a break is only reported.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 from comity.core.errors import ComityError
@@ -49,9 +49,17 @@ class Subscription:
 
     @classmethod
     async def open(
-        cls, client: Client, url: str, body: bytes, headers: Headers = ()
+        cls,
+        client: Client,
+        url: str,
+        body: bytes,
+        headers: Headers = (),
+        *,
+        carry: Sequence[str] = ("Mesos-Stream-Id",),
     ) -> "Subscription":
         """Subscribe at `url`, following a redirect to the leader.
+
+        Headers of the answer named in `carry` go with every call.
 
         Raises:
             HttpError: nobody there, or not ready (503, 5xx): try again.
@@ -61,7 +69,7 @@ class Subscription:
             stream = client.stream("POST", url, body, (*_JSON, *headers))
             await stream.__aenter__()
             if stream.status == 200:
-                return await cls._with_calls(stream, url, headers)
+                return await cls._with_calls(stream, url, headers, carry)
             text = (await stream.read()).decode(errors="replace").strip()
             location = stream.header("location")
             await stream.__aexit__(None, None, None)
@@ -74,15 +82,17 @@ class Subscription:
         raise HttpError(f"{url} redirects in a circle")
 
     @classmethod
-    async def _with_calls(cls, stream: ClientStream, url: str, headers: Headers) -> "Subscription":
+    async def _with_calls(
+        cls, stream: ClientStream, url: str, headers: Headers, carry: Sequence[str]
+    ) -> "Subscription":
         parts = urlsplit(url)
         try:
             pipeline = await Pipeline.connect(parts.hostname or "127.0.0.1", parts.port or 80)
         except HttpError:
             await stream.__aexit__(None, None, None)
             raise
-        stream_id = stream.header("mesos-stream-id")
-        own: Headers = (("Mesos-Stream-Id", stream_id),) if stream_id else ()
+        found = ((name, stream.header(name)) for name in carry)
+        own: Headers = tuple((name, value) for name, value in found if value)
         return cls(stream, pipeline, parts.path, (*_JSON, *own, *headers))
 
     async def records(self, silence_s: float) -> AsyncIterator[list[bytes]]:

@@ -1,0 +1,76 @@
+"""`comity agent`: run an agent."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from comity.agent.config import AgentConfig
+from comity.agent.shell import running
+from comity.core.errors import UserError
+from comity.runtime import logs, process
+
+_EXAMPLES = """examples:
+  comity agent --master http://127.0.0.1:5050 --work-dir /var/lib/comity/agent
+  comity agent --master http://10.0.0.5:5050 --resources 'cpus:4;mem:8192' --attributes 'rack:r1'
+  comity agent --work-dir /var/lib/comity/agent --stop-tasks
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="comity agent",
+        description="Run an agent: it offers this machine's resources and runs tasks on it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = AgentConfig()
+    add = parser.add_argument
+    add("--master", default=default.master, help="URL of the master (%(default)s)")
+    add("--ip", default=default.ip, help="address to listen on (%(default)s)")
+    add("--port", type=int, default=default.port, help="port (%(default)s)")
+    add("--hostname", default="", help="name that others are told (the address)")
+    add("--work-dir", type=Path, default=default.work_dir, help="sandboxes and checkpoints")
+    add("--resources", default="", help="what to offer; the rest is detected")
+    add("--attributes", default="", help="properties for placement rules")
+    add("--docker-registry", default="", help="registry URL, or directory of OCI layouts")
+    add("--no-images", action="store_true", help="run no image containers")
+    add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
+    add("--credentials", type=Path, help="file of callers' credentials")
+    add("--credential", type=Path, help="file of the agent's own credential for the master")
+    add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    args = _parser().parse_args(argv)
+    logs.configure("agent")
+    config = AgentConfig(
+        master=args.master,
+        ip=args.ip,
+        port=args.port,
+        hostname=args.hostname,
+        work_dir=args.work_dir,
+        resources=args.resources,
+        attributes=args.attributes,
+        docker_registry=args.docker_registry,
+        allow_images=not args.no_images,
+        allow_host_image=not args.forbid_host_image,
+        credentials=args.credentials,
+        credential=args.credential,
+    )
+    if args.stop_tasks:
+        asyncio.run(running.stop_tasks(config))
+        return 0
+    try:
+        running.check_work_dir(config.work_dir)
+    except UserError as error:
+        sys.stderr.write(f"comity agent: {error}\n")
+        return error.exit_code
+    return process.run(lambda stop: running.run(config, stop))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

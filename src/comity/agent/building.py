@@ -1,0 +1,259 @@
+"""From Mesos's messages to descriptions of containers: commands, environments, mounts, limits."""
+
+import os.path
+from pathlib import Path
+
+import msgspec
+
+from comity.agent.state import State
+from comity.core.containers import Mount, Spec
+from comity.core.ids import ExecutorId, FrameworkId
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import resources, v1
+
+HOST_IMAGE = "host"
+IMAGE_SANDBOX = "/mnt/mesos/sandbox"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+COMMAND_EXECUTOR = Resources.scalars(cpus=0.1, mem=32)
+"""What Mesos allows its command executor beyond the task's own; not charged to anybody."""
+
+
+def image_of(container: v1.ContainerInfo | None) -> str | None:
+    """Return the image that a container asks for, None for a plain process."""
+    if container is None:
+        return None
+    if container.type == "DOCKER" and container.docker is not None:
+        name: str | None = container.docker.image
+    elif container.mesos is not None and container.mesos.image is not None:
+        docker = container.mesos.image.docker
+        name = docker.name if docker is not None else None
+    else:
+        name = None
+    return name
+
+
+def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
+    """Whether the image must be pulled even when it is here."""
+    if container is None:
+        return False
+    if container.docker is not None:
+        return bool(container.docker.force_pull_image)
+    mesos = container.mesos
+    return mesos is not None and mesos.image is not None and not mesos.image.cached
+
+
+def sandbox_of(
+    state: State, framework_id: FrameworkId, executor_id: ExecutorId, container_id: str
+) -> Path:
+    """Return where an executor's sandbox is, in Mesos's layout."""
+    return (
+        state.config.work_dir.resolve()
+        / "slaves"
+        / state.id
+        / "frameworks"
+        / framework_id
+        / "executors"
+        / executor_id
+        / "runs"
+        / container_id
+    )
+
+
+def for_executor(
+    state: State,
+    framework: v1.FrameworkInfo,
+    info: v1.ExecutorInfo,
+    what: tuple[str, Path, Resources],
+) -> Spec:
+    """Describe the container of a custom executor; `what` is its id, sandbox and resources."""
+    container_id, sandbox, held = what
+    assert framework.id is not None
+    assert info.command is not None
+    environment = _variables(info.command)
+    environment |= executor_environment(state, framework, info, what)
+    return _spec(
+        what=(container_id, sandbox, held),
+        command=info.command,
+        container=info.container,
+        environment=environment,
+        user=info.command.user or framework.user,
+    )
+
+
+def executor_environment(
+    state: State,
+    framework: v1.FrameworkInfo,
+    info: v1.ExecutorInfo,
+    what: tuple[str, Path, Resources],
+) -> dict[str, str]:
+    """Return what Mesos tells an executor about itself and its agent."""
+    container_id, sandbox, _ = what
+    assert framework.id is not None
+    image = image_of(info.container)
+    has_root = image is not None and image != HOST_IMAGE
+    grace_s = state.config.executor_shutdown_grace_s
+    if info.shutdown_grace_period is not None:
+        grace_s = info.shutdown_grace_period.nanoseconds / 1e9
+    environment = {
+        "MESOS_FRAMEWORK_ID": framework.id.value,
+        "MESOS_EXECUTOR_ID": info.executor_id.value,
+        "MESOS_DIRECTORY": str(sandbox),
+        "MESOS_SANDBOX": IMAGE_SANDBOX if has_root else str(sandbox),
+        "MESOS_SLAVE_ID": state.id,
+        "MESOS_SLAVE_PID": f"slave(1)@{state.ip}:{state.info.port}",
+        "MESOS_AGENT_ENDPOINT": f"{state.ip}:{state.info.port}",
+        "MESOS_CONTAINER_ID": container_id,
+        "MESOS_CHECKPOINT": "1" if framework.checkpoint else "0",
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": f"{grace_s:g}secs",
+        "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+        "LIBPROCESS_PORT": "0",
+        "LIBPROCESS_IP": state.ip,
+        "PATH": DEFAULT_PATH,
+    }
+    if framework.checkpoint:
+        environment["MESOS_RECOVERY_TIMEOUT"] = f"{state.config.recovery_timeout_s:g}secs"
+        environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
+    return environment
+
+
+def for_command(
+    state: State,
+    framework: v1.FrameworkInfo,
+    task: v1.TaskInfo,
+    what: tuple[str, Path, Resources],
+) -> Spec:
+    """Describe the container of a command task."""
+    assert task.command is not None
+    synthesised = v1.ExecutorInfo(executor_id=task.task_id, container=task.container)
+    environment = executor_environment(state, framework, synthesised, what)
+    roles = resources.allocation_roles(task.resources)
+    environment["MESOS_ALLOCATION_ROLE"] = min(roles) if roles else "*"
+    environment["MESOS_TASK_ID"] = task.task_id.value
+    environment["MESOS_CONTAINER_IP"] = state.ip
+    environment |= _variables(task.command)
+    spec = _spec(
+        what=what,
+        command=task.command,
+        container=task.container,
+        environment=environment,
+        user=task.command.user or framework.user,
+    )
+    return _limited(spec, task.limits)
+
+
+def for_nested(
+    spec_id: str,
+    sandbox: Path,
+    parent: Spec,
+    body: tuple[v1.CommandInfo, v1.ContainerInfo | None],
+    held: tuple[Resources, dict[str, v1.Scalar]],
+) -> Spec:
+    """Describe a container nested in an executor's."""
+    command, container = body
+    image = image_of(container)
+    has_root = image is not None and image != HOST_IMAGE
+    environment = {
+        "MESOS_SANDBOX": IMAGE_SANDBOX if has_root else str(sandbox),
+        "MESOS_CONTAINER_IP": parent.environment.get("LIBPROCESS_IP", ""),
+        "PATH": DEFAULT_PATH,
+    }
+    environment |= _variables(command)
+    spec = _spec(
+        what=(spec_id, sandbox, held[0]),
+        command=command,
+        container=container,
+        environment=environment,
+        user=command.user or parent.user,
+    )
+    return _limited(spec, held[1])
+
+
+def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo) -> Spec:
+    """Describe a command that runs inside a running container."""
+    has_root = target.image is not None
+    return Spec(
+        id=spec_id,
+        sandbox=sandbox,
+        command=command.value,
+        arguments=command.arguments,
+        shell=command.shell and command.value is not None,
+        environment=target.environment | _variables(command),
+        user=command.user or target.user,
+        working_directory=command.working_directory
+        or target.working_directory
+        or (None if has_root else str(target.sandbox)),
+        inside=target.id,
+        image=target.image,
+    )
+
+
+def _spec(
+    *,
+    what: tuple[str, Path, Resources],
+    command: v1.CommandInfo,
+    container: v1.ContainerInfo | None,
+    environment: dict[str, str],
+    user: str | None,
+) -> Spec:
+    spec_id, sandbox, held = what
+    image = image_of(container)
+    has_root = image is not None and image != HOST_IMAGE
+    return Spec(
+        id=spec_id,
+        sandbox=sandbox,
+        command=command.value,
+        arguments=command.arguments,
+        shell=command.shell and command.value is not None,
+        environment=environment,
+        user=user if not has_root else command.user,
+        working_directory=command.working_directory,
+        image=image,
+        image_cached=not wants_fresh_image(container),
+        mounts=_mounts(container, sandbox),
+        cpus=held.scalar("cpus"),
+        mem_bytes=int(held.scalar("mem") * (1 << 20)),
+    )
+
+
+def _mounts(container: v1.ContainerInfo | None, sandbox: Path) -> tuple[Mount, ...]:
+    """Return host paths and sandbox paths as mounts; those of a sandbox cannot lead out of it."""
+    found = []
+    for volume in container.volumes if container is not None else ():
+        source = volume.host_path
+        if volume.source is not None and volume.source.host_path is not None:
+            source = volume.source.host_path.path
+        elif volume.source is not None and volume.source.sandbox_path is not None:
+            source = volume.source.sandbox_path.path
+        if source is None:
+            continue
+        if not source.startswith("/"):
+            source = os.path.normpath(f"{sandbox}/{source}")
+            if not source.startswith(f"{sandbox}/"):
+                continue
+        target = volume.container_path
+        if not target.startswith("/"):
+            target = f"{IMAGE_SANDBOX}/{target}"
+        found.append(Mount(source, target, volume.mode == "RO"))
+    return tuple(found)
+
+
+def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
+    """Return the spec with limits above its requests: `cpus` a quota, `mem` in MB."""
+    changes: dict[str, float | int | None] = {}
+    if "cpus" in limits and limits["cpus"].value != float("inf"):
+        changes["cpu_quota"] = limits["cpus"].value
+    if "mem" in limits:
+        mem = limits["mem"].value
+        changes["mem_bytes"] = 0 if mem == float("inf") else int(mem * (1 << 20))
+    return msgspec.structs.replace(spec, **changes) if changes else spec
+
+
+def _variables(command: v1.CommandInfo) -> dict[str, str]:
+    if command.environment is None:
+        return {}
+    return {one.name: one.value or "" for one in command.environment.variables}
+
+
+def held_by(written: tuple[v1.Resource, ...]) -> Resources:
+    """Return resources as a bundle; none is nothing."""
+    return resources.read(written) if written else NOTHING

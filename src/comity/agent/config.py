@@ -1,0 +1,47 @@
+"""What an agent is told at its start."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+VERSION = "1.11.0"
+"""The Mesos version whose API this is."""
+
+
+class AgentConfig(Struct, frozen=True, kw_only=True):
+    """Settings of one agent."""
+
+    master: str = "http://127.0.0.1:5050"
+    """URL of the master, or of any master that redirects to the leader."""
+    ip: str = "127.0.0.1"
+    """Address to listen on. Beyond loopback only together with `credentials`."""
+    port: int = 5051
+    """Port to listen on; 0 takes a free one."""
+    hostname: str = ""
+    """Name that schedulers and tasks are told; the address when empty. It should resolve."""
+    work_dir: Path = Path("comity-agent")
+    """Directory of sandboxes, checkpoints and the launcher's socket."""
+    resources: str = ""
+    """Resources as `cpus:4;mem:1024`; what is not named is detected as Mesos does."""
+    attributes: str = ""
+    """Attributes as `rack:r1;zone:a`."""
+    docker_registry: str = ""
+    """Registry URL, or a directory of OCI layouts, where images without a host are looked up."""
+    allow_images: bool = True
+    """Whether image containers may run here, where the machine can."""
+    allow_host_image: bool = True
+    """Whether the reserved image name `host` may be used here."""
+    credentials: Path | None = None
+    """File of the credentials that callers must show (HTTP Basic); None asks for none."""
+    credential: Path | None = None
+    """File of the agent's own credential for the master."""
+    executor_registration_timeout_s: float = 60.0
+    """Seconds that an executor has to subscribe after its start."""
+    executor_reregistration_timeout_s: float = 15.0
+    """Seconds that executors have to come back after a restart of the agent; Mesos allows 15."""
+    executor_shutdown_grace_s: float = 5.0
+    """Seconds between SHUTDOWN and the end of an executor's container."""
+    recovery_timeout_s: float = 900.0
+    """Seconds for which executors of checkpointing frameworks wait for an agent that is away."""
+    gc_delay_s: float = 7 * 86400.0
+    """Seconds for which sandboxes of ended executors are kept."""

@@ -1,0 +1,1 @@
+"""What the agent does about each input, one module per noun."""

@@ -1,0 +1,179 @@
+"""Nested containers, asked for by executors through the operator API.
+
+A container whose parent is an executor's has its own sandbox, image and limits. One whose parent is
+itself nested is a DEBUG container: it runs in its parent's namespaces, files and environment.
+"""
+
+from comity.agent import building, checkpoints
+from comity.agent.handlers import ending
+from comity.agent.handlers.speaking import answer, refuse
+from comity.agent.inputs import (
+    ContainerAsked,
+    ContainerFailed,
+    KillAsked,
+    RemoveAsked,
+    WaitAsked,
+)
+from comity.agent.outbox import DestroyContainer, LaunchContainer, SignalContainer
+from comity.agent.state import Container, State
+from comity.agent.table import table
+from comity.core.containers import Spec
+from comity.core.effects import Outbox
+from comity.core.instants import Instant
+from comity.wire.mesos import codec, operator, v1
+
+
+def flat_id(container_id: v1.ContainerID) -> str:
+    """Return `executor.container.debug` for nested ids."""
+    if container_id.parent is None:
+        return container_id.value
+    return f"{flat_id(container_id.parent)}.{container_id.value}"
+
+
+@table.on(ContainerAsked)
+def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Outbox) -> None:
+    """Start a nested container; the answer waits until it runs."""
+    if state.is_recovering:
+        refuse(item.to, 503, "Agent is recovering", out)
+        return
+    if item.container_id in state.containers:
+        answer(item.to, 202, out)
+        return
+    parent = state.containers.get(item.container_id.rpartition(".")[0])
+    if parent is None:
+        refuse(
+            item.to,
+            400,
+            "the parent container is not known; standalone ones are not supported",
+            out,
+        )
+        return
+    if parent.phase != "RUNNING":
+        refuse(item.to, 400, "the parent container does not run", out)
+        return
+    spec = _describe(item.container_id, parent, item.body)
+    if not spec.command and not spec.arguments and spec.image is None:
+        refuse(item.to, 400, "a container without image needs a command", out)
+        return
+    container = Container(
+        id=item.container_id,
+        wire_id=item.body.container_id,
+        spec=spec,
+        has_image=spec.image not in (None, building.HOST_IMAGE),
+        launch_to=item.to,
+    )
+    state.containers[container.id] = container
+    state.children.setdefault(parent.id, set()).add(container.id)
+    checkpoints.save_nested(container, out)
+    uris = item.body.command.uris if item.body.command is not None else ()
+    out.launches.append(LaunchContainer(spec, uris))
+
+
+def _describe(container_id: str, parent: Container, body: operator.LaunchContainerBody) -> Spec:
+    sandbox = parent.spec.sandbox / "containers" / body.container_id.value
+    command = body.command or v1.CommandInfo(shell=False)
+    if parent.executor is None:
+        return building.for_debug(container_id, sandbox, parent.spec, command)
+    held = (building.held_by(body.resources), body.limits)
+    return building.for_nested(container_id, sandbox, parent.spec, (command, body.container), held)
+
+
+def started(state: State, container: Container, out: Outbox) -> None:
+    """A nested container runs: answer whoever asked for it."""
+    checkpoints.save_nested(container, out)
+    if container.is_killed:
+        ending.kill_now(state, container, out)
+    if container.launch_to is not None:
+        answer(container.launch_to, 200, out)
+        container.launch_to = None
+
+
+def failed(state: State, container: Container, item: ContainerFailed, out: Outbox) -> None:
+    """A nested container could not be started: nothing of it stays."""
+    if container.launch_to is not None:
+        text = f"image: {item.message}" if item.image else item.message
+        refuse(container.launch_to, 400, text, out)
+        container.launch_to = None
+    for to in container.waiters:
+        refuse(to, 404, f"container {container.id} did not start", out)
+    container.waiters.clear()
+    out.launches.append(DestroyContainer(container.id, container.has_image))
+    ending.forget_nested(state, container, out)
+
+
+def exited(state: State, container: Container, out: Outbox) -> None:
+    """A nested container ended: tell who waits; its record stays until it is removed."""
+    for child in sorted(state.children.get(container.id, ())):
+        ending.kill_now(state, state.containers[child], out)
+    out.launches.append(DestroyContainer(container.id, container.has_image))
+    if container.launch_to is not None:
+        answer(container.launch_to, 200, out)
+        container.launch_to = None
+    for to in container.waiters:
+        answer(to, 200, out, _end_of(container))
+    container.waiters.clear()
+    checkpoints.save_nested(container, out)
+
+
+def _end_of(container: Container) -> bytes:
+    shown: dict[str, object] = {}
+    if container.status is not None:
+        shown["exit_status"] = container.status
+    if container.oom:
+        shown["reason"] = v1.Reason.CONTAINER_LIMITATION_MEMORY
+        shown["message"] = "Memory limit exceeded: killed by the kernel"
+    elif container.status is None:
+        shown["message"] = "The container was lost with its launcher"
+    return codec.encode({"type": "WAIT_CONTAINER", "wait_container": shown})
+
+
+@table.on(WaitAsked)
+def on_wait_asked(state: State, item: WaitAsked, now: Instant, out: Outbox) -> None:
+    """Answer when a container has ended."""
+    container = state.containers.get(item.container_id)
+    if state.is_recovering:
+        refuse(item.to, 503, "Agent is recovering", out)
+    elif container is None:
+        refuse(item.to, 404, f"Container {item.container_id} cannot be found", out)
+    elif container.phase == "EXITED":
+        answer(item.to, 200, out, _end_of(container))
+    else:
+        container.waiters.append(item.to)
+
+
+@table.on(KillAsked)
+def on_kill_asked(state: State, item: KillAsked, now: Instant, out: Outbox) -> None:
+    """Signal a nested container; one that does not run yet is not to start."""
+    container = state.containers.get(item.container_id)
+    if state.is_recovering:
+        refuse(item.to, 503, "Agent is recovering", out)
+        return
+    if container is None:
+        refuse(item.to, 404, f"Container {item.container_id} cannot be found", out)
+        return
+    if container.executor is not None:
+        refuse(item.to, 400, "an executor's container is ended by ending its tasks", out)
+        return
+    if item.signal == 9:
+        ending.kill_now(state, container, out)
+    elif container.phase == "STARTING":
+        container.is_killed = True
+    else:
+        tree = not container.has_image
+        out.launches.append(SignalContainer(container.id, item.signal, tree=tree))
+    answer(item.to, 200, out)
+
+
+@table.on(RemoveAsked)
+def on_remove_asked(state: State, item: RemoveAsked, now: Instant, out: Outbox) -> None:
+    """Forget an ended nested container; its sandbox goes with the executor's."""
+    container = state.containers.get(item.container_id)
+    if state.is_recovering:
+        refuse(item.to, 503, "Agent is recovering", out)
+    elif container is None:
+        answer(item.to, 200, out)
+    elif container.executor is not None or container.phase != "EXITED":
+        refuse(item.to, 500, f"Container {item.container_id} is still in use", out)
+    else:
+        ending.forget_nested(state, container, out)
+        answer(item.to, 200, out)

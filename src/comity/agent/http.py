@@ -1,0 +1,172 @@
+"""An agent's HTTP interface: the executor API, the operator API, and Mesos's legacy reads.
+
+Routes are served with and without `/slave(1)` in front.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from comity.agent import views
+from comity.agent.config import VERSION
+from comity.agent.handlers.nested import flat_id
+from comity.agent.inputs import (
+    ContainerAsked,
+    ExecutorCalled,
+    ExecutorSubscribed,
+    KillAsked,
+    RemoveAsked,
+    WaitAsked,
+)
+from comity.agent.state import State
+from comity.runtime.cgroups import Cgroups
+from comity.runtime.driver import Driver
+from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.http import Request, Response, Router, Stream
+from comity.runtime.http.legacy import add_file_routes, document, strip_prefix, text
+from comity.wire.mesos import codec, operator
+from comity.wire.mesos import executor as wire
+
+_JSON = "application/json"
+
+
+class AgentHttp:
+    """Handles every request that an agent gets."""
+
+    def __init__(self, driver: Driver, state: State, files: Files, cgroups: Cgroups | None) -> None:
+        self._driver = driver
+        self._state = state
+        self._files = files
+        self._cgroups = cgroups
+        self._router = Router()
+        self._router.add("POST", "/api/v1/executor", self._executor)
+        self._router.add("POST", "/api/v1", self._operator)
+        self._router.add("GET", "/health", _health)
+        for path, build in self._documents().items():
+            self._router.add("GET", path, self._read(build))
+        add_file_routes(self._router, files)
+
+    async def handle(self, request: Request) -> Response | Stream:
+        """Answer one request."""
+        strip_prefix(request, "slave(1)")
+        return await self._router.handle(request)
+
+    async def _executor(self, request: Request) -> Response | Stream:
+        fault = _media_fault(request)
+        if fault is not None:
+            return fault
+        try:
+            call: wire.Call = codec.decode(codec.EXECUTOR_CALL, request.body)
+        except codec.UnknownType as error:
+            return text(501, str(error))
+        except codec.DecodeFailed as error:
+            return text(400, str(error))
+        if isinstance(call, wire.Subscribe):
+            subscribe, stream = call, f"executor-{uuid.uuid4()}"
+            return await self._driver.ask(lambda to: ExecutorSubscribed(to, subscribe, stream))
+        called = call
+        return await self._driver.ask(lambda to: ExecutorCalled(to, called))
+
+    async def _operator(self, request: Request) -> Response | Stream:
+        fault = _media_fault(request)
+        if fault is not None:
+            return fault
+        try:
+            call: operator.AgentCall = codec.decode(codec.AGENT_CALL, request.body)
+        except codec.UnknownType as error:
+            return text(501, f"{error}: not supported by this agent yet")
+        except codec.DecodeFailed as error:
+            return text(400, str(error))
+        make = _container_input(call)
+        if make is not None:
+            return await self._driver.ask(make)
+        if isinstance(call, operator.ListFiles | operator.ReadFile):
+            return self._file_call(call)
+        await self._driver.settled()
+        answer = views.answer(self._state, call, self._driver.clock.now())
+        return Response(200, codec.encode(answer))
+
+    def _file_call(self, call: operator.ListFiles | operator.ReadFile) -> Response:
+        try:
+            if isinstance(call, operator.ListFiles):
+                entries = self._files.browse(call.list_files.path)
+                shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
+                return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
+            body = call.read_file
+            data, _ = self._files.read(body.path, body.offset, body.length)
+            _, size = self._files.read(body.path, -1, None)
+            shown = {"read_file": {"data": data, "size": size}}
+            return Response(200, codec.encode({"type": "READ_FILE", **shown}))
+        except NoSuchFile as error:
+            return text(404, f"no such file: {error}")
+        except BadRead as error:
+            return text(400, str(error))
+
+    def _documents(self) -> dict[str, Callable[[], Any]]:
+        state, clock = self._state, self._driver.clock
+        return {
+            "/state": lambda: views.whole_state(state),
+            "/state.json": lambda: views.whole_state(state),
+            "/flags": lambda: {"flags": views.flags(state)},
+            "/version": lambda: {"version": VERSION},
+            "/containers": lambda: views.containers(state, self._usage()),
+            "/monitor/statistics": lambda: views.containers(state, self._usage()),
+            "/metrics/snapshot": lambda: views.metrics(state, clock.now()),
+        }
+
+    def _usage(self) -> dict[str, dict[str, float]]:
+        now = self._driver.clock.now()
+        ids = [one.container_id for one in self._state.executors.values()]
+        if self._cgroups is None:
+            return {one: {"timestamp": now} for one in ids}
+        return {one: {"timestamp": now, **self._cgroups.usage(one)} for one in ids}
+
+    def _read(self, build: Callable[[], Any]) -> Callable[..., Any]:
+        async def handler(request: Request) -> Response:
+            await self._driver.settled()
+            return document(request, build())
+
+        return handler
+
+
+def _container_input(call: operator.AgentCall) -> Callable[[int], Any] | None:
+    """Return what makes the input of a call about containers; None for other calls."""
+    match call:
+        case (
+            operator.LaunchContainer(launch_container=launch)
+            | operator.LaunchNestedContainer(launch_nested_container=launch)
+        ):
+            name = flat_id(launch.container_id)
+            return lambda to: ContainerAsked(to, name, launch)
+        case (
+            operator.WaitContainer(wait_container=body)
+            | operator.WaitNestedContainer(wait_nested_container=body)
+        ):
+            name = flat_id(body.container_id)
+            return lambda to: WaitAsked(to, name)
+        case (
+            operator.KillContainer(kill_container=kill)
+            | operator.KillNestedContainer(kill_nested_container=kill)
+        ):
+            name = flat_id(kill.container_id)
+            return lambda to: KillAsked(to, name, 9 if kill.signal is None else kill.signal)
+        case (
+            operator.RemoveContainer(remove_container=body)
+            | operator.RemoveNestedContainer(remove_nested_container=body)
+        ):
+            name = flat_id(body.container_id)
+            return lambda to: RemoveAsked(to, name)
+        case _:
+            return None
+
+
+async def _health(request: Request) -> Response:
+    return Response(200, b"", "")
+
+
+def _media_fault(request: Request) -> Response | None:
+    if not request.content_type:
+        return text(400, "Expecting 'Content-Type' to be present")
+    if request.content_type != _JSON:
+        return text(415, f"Expecting 'Content-Type' of {_JSON}; protobuf is not supported yet")
+    return None

@@ -1,0 +1,58 @@
+"""What an agent's machine asks of its shell, beyond the effects that all machines have."""
+
+from msgspec import Struct
+
+from comity.core.containers import Spec
+from comity.core.ids import FrameworkId, TaskId
+from comity.wire.mesos import link, v1
+
+ProbeKey = tuple[FrameworkId, TaskId, str]
+"""A task of a framework, and which of its probes: health or check."""
+
+
+class LaunchContainer(Struct, frozen=True):
+    """Fetch, prepare and start a container; ends in ContainerStarted or ContainerFailed."""
+
+    spec: Spec
+    uris: tuple[v1.URI, ...] = ()
+
+
+class SignalContainer(Struct, frozen=True):
+    """Signal a container; `tree` means every process of it."""
+
+    container_id: str
+    signal: int
+    tree: bool = False
+
+
+class DestroyContainer(Struct, frozen=True):
+    """Remove what an ended container left outside its sandbox: mounts, cgroups, exit records."""
+
+    container_id: str
+    has_image: bool
+
+
+class ToMaster(Struct, frozen=True):
+    """Send a call on the link; lost when there is none, the machine sends again what matters."""
+
+    call: link.Call
+
+
+class RunProbe(Struct, frozen=True):
+    """Probe a task once; ends in ProbeDone with the same `key` and `round`."""
+
+    key: ProbeKey
+    round: int
+    http: str | None = None
+    """A URL to GET: 200 to 399 is well."""
+    tcp: tuple[str, int] | None = None
+    """An address to connect to."""
+    container: Spec | None = None
+    """A command to run beside the task: exit status 0 is well."""
+    timeout_s: float = 20.0
+
+
+class EndAgent(Struct, frozen=True):
+    """The master wants this agent no more: end the process."""
+
+    reason: str

@@ -1,0 +1,179 @@
+"""Does what the machine asks: containers, probes, calls to the master. Results become inputs."""
+
+import asyncio
+import signal
+from typing import Any
+
+from comity.agent.inputs import ContainerExited, ContainerFailed, ContainerStarted, ProbeDone
+from comity.agent.outbox import (
+    DestroyContainer,
+    EndAgent,
+    LaunchContainer,
+    RunProbe,
+    SignalContainer,
+    ToMaster,
+)
+from comity.agent.shell.linking import Link
+from comity.agent.state import State
+from comity.core.containers import Spec
+from comity.core.errors import UserError
+from comity.runtime import fetcher
+from comity.runtime.containers.containerizer import Containerizer
+from comity.runtime.containers.errors import ContainerRefused, ImageRefused
+from comity.runtime.driver import Driver
+from comity.runtime.http import Client, HttpError
+from comity.runtime.launcher.client import LauncherClient
+
+Effect = ToMaster | LaunchContainer | SignalContainer | DestroyContainer | RunProbe | EndAgent
+
+
+class Actor:
+    """The effects of one agent."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        state: State,
+        launcher: LauncherClient,
+        containerizer: Containerizer,
+        link: Link,
+    ) -> None:
+        self._driver = driver
+        self._state = state
+        self._launcher = launcher
+        self._containerizer = containerizer
+        self._link = link
+        self._client = Client()
+        self._probes: dict[str, asyncio.Future[int | None]] = {}
+        self._images: set[str] = set()
+
+    def launch(self, effect: Effect) -> None:
+        """Begin one effect."""
+        match effect:
+            case ToMaster():
+                self._link.send(effect.call)
+            case LaunchContainer():
+                self._driver.spawn(self._start(effect))
+            case SignalContainer():
+                self._signal(effect)
+            case DestroyContainer():
+                self._driver.spawn(self._destroy(effect))
+            case RunProbe():
+                self._driver.spawn(self._probe(effect))
+            case EndAgent():
+                raise UserError(f"the master ended this agent: {effect.reason}")
+
+    async def _start(self, effect: LaunchContainer) -> None:
+        spec = effect.spec
+        try:
+            if effect.uris:
+                spec.sandbox.mkdir(parents=True, exist_ok=True)
+                await asyncio.to_thread(fetcher.fetch_all, effect.uris, spec.sandbox)
+            order = await self._containerizer.prepare(spec)
+        except (ContainerRefused, fetcher.FetchFailed) as error:
+            is_image = isinstance(error, ImageRefused)
+            self._driver.put(ContainerFailed(spec.id, str(error), is_image))
+            return
+        if "pidfile" in order:
+            self._images.add(spec.id)
+        container = self._state.containers.get(spec.id)
+        if container is not None and container.is_killed:
+            self._driver.put(ContainerFailed(spec.id, "killed before it was started"))
+            return
+        self._launcher.order(**order)
+
+    def _signal(self, effect: SignalContainer) -> None:
+        self._launcher.order(
+            op="signal", id=effect.container_id, signal=int(effect.signal), tree=effect.tree
+        )
+        if effect.tree and effect.signal == signal.SIGKILL:
+            self._containerizer.kill_tree(effect.container_id)
+
+    async def _destroy(self, effect: DestroyContainer) -> None:
+        self._launcher.order(
+            op="signal", id=effect.container_id, signal=int(signal.SIGKILL), tree=True
+        )
+        self._launcher.order(op="forget", ids=[effect.container_id])
+        self._images.discard(effect.container_id)
+        await self._containerizer.destroy(effect.container_id, has_image=effect.has_image)
+
+    # the launcher's events
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Turn an event of the launcher into an input."""
+        name = event["id"]
+        if name in self._probes:
+            self._on_probe_event(name, event)
+        elif event["event"] == "started":
+            self._driver.put(ContainerStarted(name, event["pid"]))
+        elif event["event"] == "failed":
+            self._driver.put(ContainerFailed(name, self._explained(name, event["error"])))
+        else:
+            has_image = name in self._images
+            oom = self._containerizer.was_oom_killed(name, has_image=has_image)
+            self._driver.put(ContainerExited(name, event["status"], oom))
+
+    def _explained(self, name: str, error: str) -> str:
+        """Add what the OCI runtime said, which is in the container's stderr."""
+        container = self._state.containers.get(name)
+        if container is None or name not in self._images:
+            return f"cannot start the command: {error}"
+        try:
+            lines = (container.spec.sandbox / "stderr").read_text(errors="replace").splitlines()
+        except OSError:
+            return error
+        return f"{error}: {lines[-1]}" if lines else error
+
+    # probes
+
+    async def _probe(self, effect: RunProbe) -> None:
+        try:
+            async with asyncio.timeout(effect.timeout_s):
+                well, detail, code = await self._run_probe(effect)
+        except TimeoutError:
+            well, detail, code = False, f"no answer within {effect.timeout_s:g} s", None
+        self._driver.put(ProbeDone(effect.key, effect.round, well, detail, code))
+
+    async def _run_probe(self, effect: RunProbe) -> tuple[bool, str, int | None]:
+        if effect.http is not None:
+            try:
+                answer = await self._client.request("GET", effect.http)
+            except HttpError as error:
+                return False, str(error), None
+            return 200 <= answer.status < 400, f"HTTP status {answer.status}", answer.status
+        if effect.tcp is not None:
+            try:
+                _, writer = await asyncio.open_connection(*effect.tcp)
+            except OSError as error:
+                return False, str(error), None
+            writer.close()
+            return True, "connected", None
+        assert effect.container is not None
+        return await self._run_command(effect.container)
+
+    async def _run_command(self, spec: Spec) -> tuple[bool, str, int | None]:
+        """Run a command beside a task; it is killed when the caller gives up."""
+        ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._probes[spec.id] = ended
+        try:
+            self._launcher.order(**await self._containerizer.prepare(spec))
+            status = await ended
+        except ContainerRefused as error:
+            return False, str(error), None
+        finally:
+            del self._probes[spec.id]
+            self._launcher.order(op="signal", id=spec.id, signal=9, tree=True)
+            self._launcher.order(op="forget", ids=[spec.id])
+        if status is None:
+            return False, "the command could not be started", None
+        code = status >> 8 if status & 0x7F == 0 else 128 + (status & 0x7F)
+        return code == 0, f"Command returned {code}", code
+
+    def _on_probe_event(self, name: str, event: dict[str, Any]) -> None:
+        ended = self._probes[name]
+        if event["event"] != "started" and not ended.done():
+            ended.set_result(event.get("status"))
+
+    async def close(self) -> None:
+        """Drop connections."""
+        await self._client.close()

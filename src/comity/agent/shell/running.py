@@ -1,0 +1,161 @@
+"""Puts an agent together and runs it; and stops one for good with its tasks."""
+
+import asyncio
+import hashlib
+import logging
+import random
+from pathlib import Path
+
+from comity.agent.config import AgentConfig
+from comity.agent.http import AgentHttp
+from comity.agent.inputs import LauncherFound, StreamClosed
+from comity.agent.machine import Agent
+from comity.agent.shell import detecting
+from comity.agent.shell.acting import Actor
+from comity.agent.shell.linking import Link
+from comity.agent.shell.sandboxes import SandboxCollector
+from comity.agent.state import State
+from comity.core.errors import UserError
+from comity.runtime import logs
+from comity.runtime.cgroups import Cgroups
+from comity.runtime.containers import oci
+from comity.runtime.containers.containerizer import Containerizer
+from comity.runtime.driver import Clock, Driver
+from comity.runtime.files import Files
+from comity.runtime.http import Server
+from comity.runtime.http.credentials import authenticator, own_headers
+from comity.runtime.images.store import ImageStore
+from comity.runtime.launcher import client as launchers
+from comity.runtime.process import settle_heap
+from comity.runtime.sqlite import SqliteStore
+from comity.wire.mesos import codec, resources, v1
+
+_log = logging.getLogger(__name__)
+
+
+def _name(config: AgentConfig) -> str:
+    """Return a short name for this agent on this machine, the same at every start."""
+    return hashlib.sha256(str(config.work_dir.resolve()).encode()).hexdigest()[:12]
+
+
+def _containerizer(config: AgentConfig) -> Containerizer:
+    cgroups = Cgroups.detect(_name(config))
+    runtime, reason = oci.find_runtime()
+    containers = None
+    if not config.allow_images:
+        reason = "the agent was started with --no-images"
+    elif runtime is not None:
+        directory = config.work_dir.resolve() / "images"
+        directory.mkdir(parents=True, exist_ok=True)
+        if oci.can_overlay(directory):
+            images = ImageStore(directory, config.docker_registry)
+            containers = oci.OciContainers(runtime, directory, images, _name(config))
+        else:
+            reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
+    return Containerizer(cgroups, containers, allow_host=config.allow_host_image, no_oci=reason)
+
+
+async def run(config: AgentConfig, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; tasks outlive this."""
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    containerizer = _containerizer(config)
+    clock = Clock()
+    total = detecting.resources(config)
+    info = v1.AgentInfo(
+        hostname=config.hostname or config.ip,
+        port=config.port,
+        attributes=detecting.attributes(config, has_images=containerizer.oci is not None),
+    )
+    state = State(
+        config=config,
+        info=info,
+        ip=config.ip,
+        chance=random.SystemRandom(),
+        started_at=clock.now(),
+        total=total,
+    )
+    await _serve(state, containerizer, clock, stop)
+
+
+async def _serve(
+    state: State, containerizer: Containerizer, clock: Clock, stop: asyncio.Event
+) -> None:
+    config = state.config
+    store = SqliteStore(config.work_dir / "agent.sqlite")
+    machine = Agent(state)
+    machine.recover(store.range(""))
+    effects: list[Actor] = []
+    driver = Driver(
+        machine,
+        store,
+        launch=lambda effect: effects[0].launch(effect),
+        stream_closed=StreamClosed,
+        clock=clock,
+    )
+    launcher = launchers.LauncherClient(
+        config.work_dir / "launcher", lambda event: effects[0].on_event(event)
+    )
+    link = Link(driver, state, own_headers(config.credential))
+    effects.append(Actor(driver, state, launcher, containerizer, link))
+    files = Files()
+    http = AgentHttp(driver, state, files, containerizer.cgroups)
+    server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
+    hello = await launcher.connect()
+    await containerizer.destroy_all(set(hello["running"]))
+    driver.put(LauncherFound(hello["running"], hello["exited"]))
+    _, port = await server.start(config.ip, config.port)
+    _describe(state, port)
+    collector = SandboxCollector(config, state, files)
+    settle_heap()
+    logs.ready(f"http://{config.ip}:{port}")
+    jobs = [
+        asyncio.create_task(driver.run_until(stop)),
+        asyncio.create_task(launcher.listen()),
+        asyncio.create_task(link.run()),
+        asyncio.create_task(collector.run()),
+    ]
+    try:
+        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+        for job in done:
+            job.result()
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await link.close()
+        await effects[0].close()
+        await launcher.close()
+        await server.stop()
+        store.close()
+
+
+def _describe(state: State, port: int) -> None:
+    """Complete the agent's info with the port in use and its resources."""
+    written = resources.write(state.total)
+    state.info = codec.replace(state.info, port=port, resources=written)
+
+
+async def stop_tasks(config: AgentConfig) -> None:
+    """End every task of a work directory and remove what they left outside it."""
+    directory = config.work_dir / "launcher"
+    if not config.work_dir.is_dir():
+        return
+    stopped = await launchers.stop(directory)
+    _log.info("launcher %s", "stopped" if stopped else "was not running")
+    containerizer = _containerizer(config)
+    await containerizer.destroy_all(set())
+    if containerizer.cgroups is not None:
+        containerizer.cgroups.close()
+    if containerizer.oci is not None:
+        containerizer.oci.close()
+
+
+def check_work_dir(path: Path) -> None:
+    """Raise UserError when the work directory cannot be used."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"the work directory {path} cannot be used: {error.strerror}") from error

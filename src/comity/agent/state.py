@@ -1,0 +1,166 @@
+"""What an agent knows. Owned by the machine; others look through `views`.
+
+Checkpointed are the agent's id, frameworks, executors and tasks with their unacknowledged updates:
+with what the launcher remembers, an agent that was killed goes on where it was. A command task has
+an executor, too, as in Mesos: the agent itself plays it.
+"""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec import Struct
+
+from comity.agent.config import AgentConfig
+from comity.core.containers import Spec
+from comity.core.ids import ExecutorId, FrameworkId, TaskId
+from comity.core.instants import Instant
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import v1
+
+COMPLETED_MAX = 150
+
+
+class PendingUpdate(Struct, frozen=True):
+    """A status on its way to the scheduler, until acknowledged."""
+
+    status: v1.TaskStatus
+    uuid: bytes
+
+
+@dataclass(slots=True)
+class Probe:
+    """A health check or check of a command task."""
+
+    kind: str
+    round: int = 0
+    failures: int = 0
+    is_healthy: bool | None = None
+    has_been_healthy: bool = False
+    last_code: int | None = None
+
+
+@dataclass(slots=True)
+class Task:
+    """A task of an executor."""
+
+    info: v1.TaskInfo
+    executor_id: ExecutorId
+    state: v1.TaskState = v1.TaskState.STAGING
+    statuses: dict[v1.TaskState, v1.TaskStatus] = field(default_factory=dict)
+    pending: deque[PendingUpdate] = field(default_factory=deque)
+    probes: dict[str, Probe] = field(default_factory=dict)
+    started_at: Instant | None = None
+    kill_message: str | None = None
+    """Why the agent itself is ending the task; None unless it is."""
+    kill_state: v1.TaskState | None = None
+    kill_reason: v1.Reason | None = None
+
+    @property
+    def task_id(self) -> TaskId:
+        """Return the task's id."""
+        return TaskId(self.info.task_id.value)
+
+
+@dataclass(slots=True)
+class Container:
+    """A container: an executor's, or one nested below it."""
+
+    id: str
+    """Flat: nested ids join with dots."""
+    wire_id: v1.ContainerID
+    spec: Spec
+    has_image: bool
+    phase: str = "STARTING"
+    """STARTING, RUNNING or EXITED."""
+    pid: int | None = None
+    status: int | None = None
+    oom: bool = False
+    failure: str | None = None
+    """Why it did not start."""
+    launch_to: int | None = None
+    """The request that waits for it to run."""
+    waiters: list[int] = field(default_factory=list)
+    is_killed: bool = False
+    """Killed before it ran: it must not run any more."""
+    executor: tuple[FrameworkId, ExecutorId] | None = None
+    """Whose container it is; None for nested ones."""
+
+    @property
+    def parent(self) -> str | None:
+        """Return the flat id of the container that it is nested in."""
+        head, dot, _ = self.id.rpartition(".")
+        return head if dot else None
+
+
+@dataclass(slots=True)
+class Executor:
+    """An executor: a program of the framework's, or the agent itself for a command task."""
+
+    framework_id: FrameworkId
+    id: ExecutorId
+    info: v1.ExecutorInfo
+    container_id: str
+    directory: Path
+    is_command: bool
+    started_at: Instant
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    queued: list[TaskId] = field(default_factory=list)
+    """Tasks that wait for the executor to subscribe."""
+    completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_MAX))
+    stream: str | None = None
+    resources: Resources = NOTHING
+    has_exited: bool = False
+    is_shutting_down: bool = False
+    is_orphaned: bool = False
+    """Its framework is over: nobody acknowledges its updates."""
+    failure: tuple[v1.Reason, str] | None = None
+    """What its tasks are told when it ends by the agent's doing."""
+
+
+@dataclass(slots=True)
+class State:
+    """The whole of an agent."""
+
+    config: AgentConfig
+    info: v1.AgentInfo
+    ip: str
+    chance: random.Random
+    started_at: Instant
+    total: Resources = NOTHING
+    master: v1.MasterInfo | None = None
+    is_linked: bool = False
+    is_recovering: bool = True
+    frameworks: dict[FrameworkId, v1.FrameworkInfo] = field(default_factory=dict)
+    executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
+    tasks: dict[tuple[FrameworkId, TaskId], Executor] = field(default_factory=dict)
+    containers: dict[str, Container] = field(default_factory=dict)
+    children: dict[str, set[str]] = field(default_factory=dict)
+    streams: dict[str, tuple[FrameworkId, ExecutorId]] = field(default_factory=dict)
+    completed_executors: deque[Executor] = field(
+        default_factory=lambda: deque(maxlen=COMPLETED_MAX)
+    )
+    counters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Return the agent's id, empty before the first registration."""
+        return self.info.id.value if self.info.id is not None else ""
+
+    def new_uuid(self) -> bytes:
+        """Return 16 random bytes in the form of a version 4 UUID."""
+        raw = bytearray(self.chance.randbytes(16))
+        raw[6] = raw[6] & 0x0F | 0x40
+        raw[8] = raw[8] & 0x3F | 0x80
+        return bytes(raw)
+
+    def count(self, metric: str) -> None:
+        """Add one to a counter."""
+        self.counters[metric] = self.counters.get(metric, 0) + 1
+
+
+def uuid_text(raw: bytes) -> str:
+    """Return a UUID's usual spelling."""
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,288 @@
+"""How an agent looks from outside: the JSON of Mesos's legacy endpoints and operator reads."""
+
+from typing import Any
+
+from comity.agent.config import VERSION
+from comity.agent.state import Container, Executor, State, Task
+from comity.core.instants import Instant
+from comity.resources.amounts import NOTHING, Resources
+from comity.wire.mesos import legacy, operator, resources, v1
+
+Document = dict[str, Any]
+
+
+def _task(executor: Executor, one: Task) -> Document:
+    held = resources.read(one.info.resources)
+    shown: Document = {
+        "id": one.task_id,
+        "name": one.info.name,
+        "framework_id": executor.framework_id,
+        "executor_id": executor.id,
+        "slave_id": one.info.agent_id.value,
+        "state": one.state,
+        "resources": legacy.flat(held),
+        "statuses": [legacy.status(each) for each in one.statuses.values()],
+    }
+    if one.info.labels is not None:
+        shown["labels"] = one.info.labels.labels
+    if one.info.discovery is not None:
+        shown["discovery"] = one.info.discovery
+    return shown
+
+
+def held_by(executor: Executor) -> Resources:
+    """Return what an executor and its live tasks hold."""
+    total = executor.resources
+    for task in executor.tasks.values():
+        if not task.state.is_terminal:
+            total = total + resources.read(task.info.resources)
+    return total
+
+
+def _executor(one: Executor) -> Document:
+    queued = set(one.queued)
+    live = [task for task in one.tasks.values() if not task.state.is_terminal]
+    ended = [task for task in one.tasks.values() if task.state.is_terminal]
+    return {
+        "id": one.id,
+        "name": one.info.name or "",
+        "source": one.info.source or "",
+        "container": one.container_id,
+        "directory": str(one.directory),
+        "resources": legacy.flat(held_by(one)),
+        "type": "DEFAULT" if one.info.type is v1.ExecutorType.DEFAULT else "CUSTOM",
+        "tasks": [_task(one, each) for each in live if each.task_id not in queued],
+        "queued_tasks": [_task(one, each) for each in live if each.task_id in queued],
+        "completed_tasks": [_task(one, each) for each in [*ended, *one.completed_tasks]],
+    }
+
+
+def whole_state(state: State) -> Document:
+    """Return /state."""
+    used = used_resources(state)
+    return {
+        "version": VERSION,
+        "id": state.id,
+        "pid": f"slave(1)@{state.ip}:{state.info.port}",
+        "hostname": state.info.hostname,
+        "start_time": state.started_at,
+        "master_hostname": state.master.hostname if state.master is not None else "",
+        "resources": legacy.flat(state.total),
+        "used_resources": legacy.flat(used),
+        "unreserved_resources": legacy.flat(
+            Resources({kind: amount for kind, amount in state.total if not kind.reservations})
+        ),
+        "reserved_resources": {},
+        "attributes": legacy.attributes(state.info),
+        "flags": flags(state),
+        "frameworks": [_framework(state, one) for one in state.frameworks.values()],
+        "completed_frameworks": [],
+    }
+
+
+def _framework(state: State, info: v1.FrameworkInfo) -> Document:
+    assert info.id is not None
+    own = [one for key, one in state.executors.items() if key[0] == info.id.value]
+    ended = [one for one in state.completed_executors if one.framework_id == info.id.value]
+    return {
+        "id": info.id.value,
+        "name": info.name,
+        "user": info.user,
+        "checkpoint": info.checkpoint,
+        "failover_timeout": info.failover_timeout,
+        "hostname": info.hostname or "",
+        "executors": [_executor(one) for one in own if not one.has_exited],
+        "completed_executors": [_executor(one) for one in [*ended, *own] if one.has_exited],
+    }
+
+
+def used_resources(state: State) -> Resources:
+    """Return what all executors and live tasks hold."""
+    total = NOTHING
+    for one in state.executors.values():
+        if not one.has_exited:
+            total = total + held_by(one)
+    return total
+
+
+def flags(state: State) -> dict[str, str]:
+    """Return the settings as Mesos shows flags."""
+    config = state.config
+    return {
+        "attributes": config.attributes,
+        "docker_registry": config.docker_registry,
+        "executor_registration_timeout": f"{config.executor_registration_timeout_s:g}secs",
+        "gc_delay": f"{config.gc_delay_s:g}secs",
+        "hostname": state.info.hostname,
+        "ip": config.ip,
+        "master": config.master,
+        "port": str(state.info.port),
+        "recovery_timeout": f"{config.recovery_timeout_s:g}secs",
+        "work_dir": str(config.work_dir),
+    }
+
+
+def containers(state: State, usage: dict[str, dict[str, float]]) -> list[Document]:
+    """Return /containers, and with statistics /monitor/statistics."""
+    return [
+        {
+            "container_id": one.container_id,
+            "executor_id": one.id,
+            "executor_name": one.info.name or "",
+            "framework_id": one.framework_id,
+            "source": one.info.source or "",
+            "statistics": {
+                "timestamp": 0.0,
+                "cpus_limit": held_by(one).scalar("cpus"),
+                "mem_limit_bytes": int(held_by(one).scalar("mem") * (1 << 20)),
+                **usage.get(one.container_id, {}),
+            },
+            "status": {
+                "container_id": {"value": one.container_id},
+                "executor_pid": state.containers[one.container_id].pid or 0,
+            },
+        }
+        for one in state.executors.values()
+        if not one.has_exited
+    ]
+
+
+def metrics(state: State, now: Instant) -> dict[str, float]:
+    """Return /metrics/snapshot."""
+    shown = {
+        "slave/uptime_secs": now - state.started_at,
+        "slave/registered": float(state.is_linked),
+        "slave/executors_running": float(
+            sum(not one.has_exited for one in state.executors.values())
+        ),
+        "slave/frameworks_active": float(len(state.frameworks)),
+    }
+    for name in ("staging", "starting", "running", "killing"):
+        shown[f"slave/tasks_{name}"] = 0.0
+    for executor in state.executors.values():
+        for task in executor.tasks.values():
+            if not task.state.is_terminal:
+                shown[f"slave/tasks_{task.state.value.removeprefix('TASK_').lower()}"] += 1
+    for name, count in state.counters.items():
+        if not name.endswith(("_staging", "_starting", "_running", "_killing")):
+            shown[name] = float(count)
+    used = used_resources(state)
+    for name in ("cpus", "mem", "disk", "gpus"):
+        total = state.total.scalar(name)
+        shown[f"slave/{name}_total"] = total
+        shown[f"slave/{name}_used"] = used.scalar(name)
+        shown[f"slave/{name}_percent"] = used.scalar(name) / total if total else 0.0
+    return shown
+
+
+def answer(state: State, call: operator.AgentCall, now: Instant) -> Document | None:
+    """Return the answer to an operator read, or None when the call is none."""
+    match call:
+        case operator.GetHealth():
+            return {"type": "GET_HEALTH", "get_health": {"healthy": True}}
+        case operator.GetVersion():
+            return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
+        case operator.GetFlags():
+            pairs = [{"name": name, "value": value} for name, value in flags(state).items()]
+            return {"type": "GET_FLAGS", "get_flags": {"flags": pairs}}
+        case operator.GetMetrics():
+            numbers = [{"name": k, "value": v} for k, v in metrics(state, now).items()]
+            return {"type": "GET_METRICS", "get_metrics": {"metrics": numbers}}
+        case operator.GetAgent():
+            return {"type": "GET_AGENT", "get_agent": {"agent_info": state.info}}
+        case operator.GetContainers():
+            shown = [_container(state, one) for one in state.containers.values()]
+            return {"type": "GET_CONTAINERS", "get_containers": {"containers": shown}}
+        case operator.GetFrameworks():
+            return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state)}
+        case operator.GetExecutors():
+            return {"type": "GET_EXECUTORS", "get_executors": _executors(state)}
+        case operator.GetTasks():
+            return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
+        case operator.GetState():
+            whole = {
+                "get_tasks": _tasks(state),
+                "get_executors": _executors(state),
+                "get_frameworks": _frameworks(state),
+            }
+            return {"type": "GET_STATE", "get_state": whole}
+        case _:
+            return None
+
+
+def _container(state: State, one: Container) -> Document:
+    root = one.id.split(".", 1)[0]
+    key = state.containers[root].executor if root in state.containers else None
+    return {
+        "container_id": one.wire_id,
+        "framework_id": {"value": key[0] if key is not None else ""},
+        "executor_id": {"value": key[1] if key is not None else ""},
+        "container_status": {"container_id": one.wire_id, "executor_pid": one.pid or 0},
+    }
+
+
+def _frameworks(state: State) -> Document:
+    return {"frameworks": [{"framework_info": one} for one in state.frameworks.values()]}
+
+
+def _executors(state: State) -> Document:
+    live = [one for one in state.executors.values() if not one.has_exited]
+    return {"executors": [{"executor_info": one.info} for one in live]}
+
+
+def _tasks(state: State) -> Document:
+    shown = [
+        v1.Task(
+            name=task.info.name,
+            task_id=task.info.task_id,
+            framework_id=v1.Id(value=executor.framework_id),
+            agent_id=task.info.agent_id,
+            state=task.state,
+            executor_id=v1.Id(value=executor.id),
+            resources=task.info.resources,
+            statuses=tuple(task.statuses.values()),
+        )
+        for executor in state.executors.values()
+        for task in executor.tasks.values()
+    ]
+    return {"launched_tasks": shown}
+
+
+def for_master(state: State) -> list[v1.Task]:
+    """Return the tasks as the agent brings them to the master when it subscribes."""
+    found = []
+    for executor in state.executors.values():
+        if executor.is_orphaned:
+            continue
+        for task in executor.tasks.values():
+            info = task.info
+            first = task.pending[0] if task.pending else None
+            found.append(
+                v1.Task(
+                    name=info.name,
+                    task_id=info.task_id,
+                    framework_id=v1.Id(value=executor.framework_id),
+                    agent_id=info.agent_id,
+                    state=task.state,
+                    executor_id=None if executor.is_command else v1.Id(value=executor.id),
+                    resources=info.resources,
+                    limits=info.limits,
+                    statuses=tuple(task.statuses.values()),
+                    status_update_state=first.status.state if first is not None else task.state,
+                    status_update_uuid=first.uuid if first is not None else None,
+                    labels=info.labels,
+                    discovery=info.discovery,
+                    container=info.container,
+                    health_check=info.health_check,
+                    kill_policy=info.kill_policy,
+                    user=_user(state, executor, info),
+                )
+            )
+    return found
+
+
+def _user(state: State, executor: Executor, info: v1.TaskInfo) -> str | None:
+    if info.command is not None and info.command.user:
+        return info.command.user
+    framework = state.frameworks.get(executor.framework_id)
+    return framework.user if framework is not None else None

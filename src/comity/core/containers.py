@@ -1,0 +1,40 @@
+"""What a container is made of, whichever containerizer runs it."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Mount(Struct, frozen=True):
+    """A file or directory of the host that appears in an image container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+class Spec(Struct, frozen=True, kw_only=True):
+    """A container to start."""
+
+    id: str
+    """Unique on this agent; nested ids join with dots."""
+    sandbox: Path
+    """Its directory: where plain processes run, and where stdout and stderr are."""
+    arguments: tuple[str, ...] = ()
+    """The command line; for image containers empty means the image's own."""
+    command: str | None = None
+    """What replaces the image's entry point, or the program itself; None keeps the image's."""
+    shell: bool = False
+    """Run `command` by /bin/sh -c."""
+    environment: dict[str, str] = {}
+    user: str | None = None
+    working_directory: str | None = None
+    image: str | None = None
+    """An image reference; None for a plain process."""
+    image_cached: bool = True
+    mounts: tuple[Mount, ...] = ()
+    cpus: float = 0.0
+    mem_bytes: int = 0
+    cpu_quota: float | None = None
+    inside: str | None = None
+    """Run within this running container's namespaces and files (a DEBUG container)."""

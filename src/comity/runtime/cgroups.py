@@ -1,0 +1,172 @@
+"""Limits for plain processes by cgroups: version 1, version 2, or both at once (hybrid).
+
+One directory `comity/<agent>/<container>` in each hierarchy that is used: cpu and memory for
+limits, and where a version 2 hierarchy is mounted, that one too: only it can kill a whole tree.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from comity.core.errors import ComityError
+
+_ROOT = Path("/sys/fs/cgroup")
+_PERIOD_US = 100_000
+
+
+class CgroupError(ComityError):
+    """A cgroup could not be made or written."""
+
+
+class Cgroups:
+    """The cgroups of one agent's containers; made by `detect`."""
+
+    def __init__(self, roots: dict[str, Path], unified: Path | None) -> None:
+        self._roots = roots
+        """Version 1 hierarchies in use by controller, or `{"": root}` on version 2."""
+        self._unified = unified
+
+    @classmethod
+    def detect(cls, agent: str) -> "Cgroups | None":
+        """Return cgroups to use for an agent, or None where we may not make any."""
+        if os.geteuid() != 0:
+            return None
+        name = f"comity/{agent}"
+        if (_ROOT / "cgroup.controllers").exists():
+            roots: dict[str, Path] = {"": _ROOT / name}
+            unified: Path | None = _ROOT / name
+        else:
+            roots = {one: _ROOT / one / name for one in ("memory", "cpu") if (_ROOT / one).is_dir()}
+            hybrid = _ROOT / "unified"
+            unified = hybrid / name if (hybrid / "cgroup.procs").exists() else None
+        made = cls(roots, unified)
+        try:
+            made._make_roots()
+        except OSError:
+            return None
+        return made if roots else None
+
+    def _make_roots(self) -> None:
+        for path in self._all_roots():
+            path.mkdir(parents=True, exist_ok=True)
+        if "" in self._roots:
+            for path in (self._roots[""].parent.parent, self._roots[""].parent, self._roots[""]):
+                (path / "cgroup.subtree_control").write_text("+cpu +memory")
+
+    def _all_roots(self) -> list[Path]:
+        roots = list(self._roots.values())
+        return roots if self._unified is None or self._unified in roots else [*roots, self._unified]
+
+    def create(
+        self, container: str, *, cpus: float, mem_bytes: int, cpu_quota: float | None = None
+    ) -> list[str]:
+        """Make a container's cgroups and return the files that its first process writes itself to.
+
+        Raises:
+            CgroupError: naming the file that refused.
+        """
+        paths = [root / container for root in self._all_roots()]
+        try:
+            for path in paths:
+                path.mkdir(exist_ok=True)
+            if "" in self._roots:
+                self._limit_v2(self._roots[""] / container, cpus, mem_bytes, cpu_quota)
+            else:
+                self._limit_v1(container, cpus, mem_bytes, cpu_quota)
+        except OSError as error:
+            self.remove(container)
+            raise CgroupError(f"{error.filename}: {error.strerror}") from error
+        return [str(path / "cgroup.procs") for path in paths]
+
+    def _limit_v1(
+        self, container: str, cpus: float, mem_bytes: int, cpu_quota: float | None
+    ) -> None:
+        if "cpu" in self._roots:
+            cpu = self._roots["cpu"] / container
+            (cpu / "cpu.shares").write_text(str(max(2, int(cpus * 1024))))
+            if cpu_quota is not None:
+                (cpu / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
+                (cpu / "cpu.cfs_quota_us").write_text(str(max(1000, int(cpu_quota * _PERIOD_US))))
+        if "memory" in self._roots and mem_bytes:
+            memory = self._roots["memory"] / container
+            (memory / "memory.limit_in_bytes").write_text(str(mem_bytes))
+            # Without it, swap would hide the limit; not every kernel counts swap.
+            with contextlib.suppress(OSError):
+                (memory / "memory.memsw.limit_in_bytes").write_text(str(mem_bytes))
+
+    def _limit_v2(self, path: Path, cpus: float, mem_bytes: int, cpu_quota: float | None) -> None:
+        (path / "cpu.weight").write_text(str(max(1, min(10_000, int(cpus * 100)))))
+        if cpu_quota is not None:
+            (path / "cpu.max").write_text(f"{max(1000, int(cpu_quota * _PERIOD_US))} {_PERIOD_US}")
+        if mem_bytes:
+            (path / "memory.max").write_text(str(mem_bytes))
+            with contextlib.suppress(OSError):
+                (path / "memory.swap.max").write_text("0")
+
+    def kill(self, container: str) -> bool:
+        """SIGKILL everything in a container at once; False where the kernel cannot."""
+        if self._unified is None:
+            return False
+        try:
+            (self._unified / container / "cgroup.kill").write_text("1")
+        except OSError:
+            return False
+        return True
+
+    def was_oom_killed(self, container: str) -> bool:
+        """Whether the kernel killed something in a container for its memory limit."""
+        name = "memory.events" if "" in self._roots else "memory.oom_control"
+        root = self._roots.get("") or self._roots.get("memory")
+        if root is None:
+            return False
+        try:
+            text = (root / container / name).read_text()
+        except OSError:
+            return False
+        counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+        return int(counts.get("oom_kill", "0")) > 0
+
+    def usage(self, container: str) -> dict[str, float]:
+        """Return `mem_rss_bytes`, where it is known."""
+        root = self._roots.get("") or self._roots.get("memory")
+        if root is None:
+            return {}
+        name = "memory.current" if "" in self._roots else "memory.usage_in_bytes"
+        try:
+            return {"mem_rss_bytes": int((root / container / name).read_text())}
+        except OSError:
+            return {}
+
+    def containers(self) -> list[str]:
+        """Return the containers that have cgroups here, for cleaning up strays."""
+        found: dict[str, None] = {}
+        for root in self._all_roots():
+            with contextlib.suppress(OSError):
+                found.update((path.name, None) for path in root.iterdir() if path.is_dir())
+        return list(found)
+
+    def remove(self, container: str) -> None:
+        """Remove a container's cgroups, killing what is left in them."""
+        self.kill(container)
+        for root in self._all_roots():
+            _remove(root / container)
+
+    def close(self) -> None:
+        """Remove the agent's own cgroups once they are empty."""
+        for root in self._all_roots():
+            _remove(root)
+            with contextlib.suppress(OSError):
+                root.parent.rmdir()
+
+
+def _remove(path: Path) -> None:
+    for _ in range(20):
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.002)  # a killed process may take a moment to leave
+        else:
+            return

@@ -1,0 +1,93 @@
+"""Prepares containers for the launcher, and removes what they leave: the one door for the agent."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+from comity.core.containers import Spec
+from comity.runtime.cgroups import Cgroups
+from comity.runtime.containers import process
+from comity.runtime.containers.errors import ContainerRefused, ImageRefused
+from comity.runtime.containers.oci import OciContainers
+
+HOST_IMAGE = "host"
+_PREPARING_MAX = 4
+"""Image containers prepared at the same time; the machine's cores are the tasks'."""
+
+
+class Containerizer:
+    """Plain processes always; image containers where there is an OCI runtime."""
+
+    def __init__(
+        self, cgroups: Cgroups | None, oci: OciContainers | None, *, allow_host: bool, no_oci: str
+    ) -> None:
+        self.cgroups = cgroups
+        self.oci = oci
+        self._allow_host = allow_host
+        self._no_oci = no_oci
+        """Why there are no image containers, and what to do about it."""
+        self._preparing = asyncio.Semaphore(_PREPARING_MAX)
+
+    async def prepare(self, spec: Spec) -> dict[str, Any]:
+        """Make everything a container needs, and return the launcher's order to start it.
+
+        Raises:
+            ContainerRefused: it cannot be started as described.
+        """
+        make_sandbox(spec)
+        if spec.image is None or spec.image == HOST_IMAGE:
+            if spec.image == HOST_IMAGE and not self._allow_host:
+                raise ImageRefused(
+                    "the image name 'host' is forbidden on this agent; use an image, or an agent "
+                    "started without --forbid-host-image"
+                )
+            return process.order(spec, self.cgroups)
+        if self.oci is None:
+            raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self._no_oci}")
+        async with self._preparing:
+            return await self.oci.order(spec)
+
+    def was_oom_killed(self, container_id: str, *, has_image: bool) -> bool:
+        """Whether the kernel killed a container for its memory limit; ask before `destroy`."""
+        if has_image and self.oci is not None:
+            return self.oci.was_oom_killed(container_id)
+        return self.cgroups is not None and self.cgroups.was_oom_killed(container_id)
+
+    def kill_tree(self, container_id: str) -> None:
+        """SIGKILL what a signal to the process group would miss."""
+        if self.cgroups is not None:
+            self.cgroups.kill(container_id)
+
+    async def destroy(self, container_id: str, *, has_image: bool) -> None:
+        """Remove an ended container's cgroups and mounts; its sandbox stays."""
+        if has_image and self.oci is not None:
+            await self.oci.destroy(container_id)
+        elif self.cgroups is not None:
+            self.cgroups.remove(container_id)
+
+    async def destroy_all(self, known: set[str]) -> None:
+        """Remove what containers left that nobody knows of any more."""
+        if self.cgroups is not None:
+            for name in self.cgroups.containers():
+                if name not in known:
+                    self.cgroups.remove(name)
+        if self.oci is not None:
+            await self.oci.destroy_strays(known)
+
+
+def make_sandbox(spec: Spec) -> None:
+    """Make a container's directory, and `latest` beside it where it is an executor's run."""
+    try:
+        spec.sandbox.mkdir(parents=True, exist_ok=True)
+        if spec.sandbox.parent.name == "runs":
+            link = spec.sandbox.parent / "latest"
+            link.unlink(missing_ok=True)
+            link.symlink_to(spec.sandbox.name)
+    except OSError as error:
+        raise ContainerRefused(f"cannot make the sandbox: {error}") from error
+
+
+def remove_sandbox(path: Path) -> None:
+    """Delete a sandbox; what cannot be deleted stays for the next time."""
+    shutil.rmtree(path, ignore_errors=True)

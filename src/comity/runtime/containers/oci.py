@@ -1,0 +1,183 @@
+"""Image containers, run by an OCI runtime without a daemon.
+
+The launcher runs `runc run --detach`; being a subreaper it then is the parent of the container's
+first process. A container's root is an overlay over its image's layers, mounted with mount(2).
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from comity.core.containers import Spec
+from comity.runtime.containers import bundles
+from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.images.store import ImageStore
+
+_MNT_DETACH = 2
+_HYBRID = Path("/sys/fs/cgroup/unified/cgroup.procs")
+
+
+def find_runtime() -> tuple[str | None, str]:
+    """Return the OCI runtime to use, or None and the reason why images cannot run here."""
+    if os.geteuid() != 0:
+        return None, "the agent does not run as root; start it as root to run images"
+    # crun refuses hosts that mount both versions of cgroups; runc takes them as they are.
+    order = ("runc",) if _HYBRID.exists() else ("crun", "runc")
+    for name in order:
+        path = shutil.which(name)
+        if path is not None:
+            return path, ""
+    return (
+        None,
+        f"no OCI runtime is installed; install {' or '.join(order)} (apt install {order[0]})",
+    )
+
+
+def can_overlay(directory: Path) -> bool:
+    """Whether overlays can be mounted over directories there; tried, never assumed."""
+    probe = directory / "overlay-probe"
+    names = ("lower", "upper", "work", "root")
+    for name in names:
+        (probe / name).mkdir(parents=True, exist_ok=True)
+    try:
+        _overlay([str(probe / "lower")], probe)
+    except OSError:
+        return False
+    else:
+        _unmount(probe / "root")
+        return True
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+
+
+class OciContainers:
+    """The image containers of one agent."""
+
+    def __init__(self, runtime: str, directory: Path, images: ImageStore, agent: str) -> None:
+        self._runtime = runtime
+        self._directory = directory
+        self._images = images
+        self._cgroup = f"/comity-images/{agent}"
+        self._root = directory / "runtime"
+        self._bundles = directory / "bundles"
+        self._bundles.mkdir(parents=True, exist_ok=True)
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    async def order(self, spec: Spec) -> dict[str, Any]:
+        """Prepare a container and return the launcher's order for it.
+
+        Raises:
+            ContainerRefused: the image or the description; nothing of it stays.
+        """
+        if spec.inside is not None:
+            return self._order(spec, self._exec(spec))
+        assert spec.image is not None
+        image = await self._images.get(spec.image, cached=spec.image_cached)
+        bundle = self._bundles / spec.id
+        try:
+            for name in ("upper", "work", "root"):
+                (bundle / name).mkdir(parents=True, exist_ok=True)
+            _overlay(list(reversed(image.layers)), bundle)
+            cgroup = f"{self._cgroup}/{spec.id}"
+            config = bundles.configuration(spec, image, bundle / "root", cgroup)
+            (bundle / "config.json").write_text(json.dumps(config))
+        except OSError as error:
+            await self.destroy(spec.id)
+            raise ContainerRefused(f"cannot prepare the container: {error}") from error
+        except ContainerRefused:
+            await self.destroy(spec.id)
+            raise
+        return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
+
+    def _exec(self, spec: Spec) -> list[str]:
+        argv = ["/bin/sh", "-c", spec.command or ""] if spec.shell else list(spec.arguments)
+        if not spec.shell and spec.command:
+            argv = [spec.command, *spec.arguments[1:]]
+        words = ["exec", "--detach"]
+        if spec.working_directory:
+            words += ["--cwd", spec.working_directory]
+        for name, value in spec.environment.items():
+            words += ["--env", f"{name}={value}"]
+        assert spec.inside is not None
+        return [*words, spec.inside, *argv]
+
+    def _order(self, spec: Spec, words: list[str]) -> dict[str, Any]:
+        pidfile = self._directory / f"{spec.id}.pid"
+        pidfile.unlink(missing_ok=True)
+        verb, *rest = words
+        argv = [self._runtime, "--root", str(self._root), verb, "--pid-file", str(pidfile), *rest]
+        if verb == "run":
+            argv.append(spec.id)
+        return {
+            "op": "spawn",
+            "id": spec.id,
+            "argv": argv,
+            "env": {"PATH": os.environ.get("PATH", os.defpath)},
+            "cwd": str(spec.sandbox),
+            "stdout": str(spec.sandbox / "stdout"),
+            "stderr": str(spec.sandbox / "stderr"),
+            "pidfile": str(pidfile),
+        }
+
+    def was_oom_killed(self, container_id: str) -> bool:
+        """Whether the kernel killed something in a container for its memory limit."""
+        for root, name in (("memory", "memory.oom_control"), ("", "memory.events")):
+            path = Path(f"/sys/fs/cgroup/{root}{self._cgroup}/{container_id}/{name}")
+            with contextlib.suppress(OSError):
+                lines = (line.split() for line in path.read_text().splitlines())
+                counts = {line[0]: int(line[1]) for line in lines if len(line) == 2}
+                return counts.get("oom_kill", 0) > 0
+        return False
+
+    async def destroy(self, container_id: str) -> None:
+        """Remove an ended container: the runtime's record, the mount, the bundle."""
+        if (self._root / container_id).exists():
+            # Plain delete: with --force the runtime would sleep for 100 ms.
+            await asyncio.to_thread(self._delete, container_id)
+        bundle = self._bundles / container_id
+        if bundle.exists():
+            _unmount(bundle / "root")
+            await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
+        (self._directory / f"{container_id}.pid").unlink(missing_ok=True)
+
+    def _delete(self, container_id: str) -> None:
+        argv = [self._runtime, "--root", str(self._root), "delete", container_id]
+        done = subprocess.run(argv, capture_output=True, check=False, timeout=30)
+        if done.returncode != 0:
+            subprocess.run([*argv[:4], "--force", container_id], capture_output=True, check=False)
+
+    async def destroy_strays(self, known: set[str]) -> None:
+        """Remove containers that nobody knows of."""
+        for bundle in list(self._bundles.iterdir()):
+            if bundle.name not in known:
+                await self.destroy(bundle.name)
+
+    def close(self) -> None:
+        """Remove the agent's own cgroups once they are empty."""
+        for hierarchy in Path("/sys/fs/cgroup").iterdir():
+            path = Path(f"{hierarchy}{self._cgroup}")
+            for each in (path, path.parent):
+                with contextlib.suppress(OSError):
+                    each.rmdir()
+
+
+def _overlay(lowers: list[str], directory: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = (
+        f"lowerdir={':'.join(lowers)},upperdir={directory}/upper,workdir={directory}/work"
+    ).encode()
+    target = str(directory / "root").encode()
+    if libc.mount(b"overlay", target, b"overlay", ctypes.c_ulong(0), options) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"overlay mount: {os.strerror(number)}")
+
+
+def _unmount(path: Path) -> None:
+    """Unmount, lazily: what still uses it keeps it until it ends."""
+    ctypes.CDLL(None, use_errno=True).umount2(str(path).encode(), _MNT_DETACH)

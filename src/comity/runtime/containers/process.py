@@ -1,0 +1,81 @@
+"""Plain processes: own session, own sandbox, limits by cgroups where we may make them."""
+
+import os
+import pwd
+import shutil
+from typing import Any
+
+from comity.core.containers import Spec
+from comity.runtime.cgroups import CgroupError, Cgroups
+from comity.runtime.containers.errors import ContainerRefused
+
+_JOIN = 'for p in $COMITY_JOIN; do echo 0 > "$p" || exit 126; done; unset COMITY_JOIN; exec "$@"'
+
+
+def command_line(spec: Spec) -> tuple[list[str], list[str]]:
+    """Return the program with its arguments, and what it sees as argv.
+
+    Raises:
+        ContainerRefused: there is nothing to run.
+    """
+    if spec.shell:
+        argv = ["/bin/sh", "-c", spec.command or ""]
+        return argv, argv
+    if spec.command:
+        seen = list(spec.arguments) or [spec.command]
+        return [spec.command, *seen[1:]], seen
+    if spec.arguments:
+        return list(spec.arguments), list(spec.arguments)
+    raise ContainerRefused("no command: set 'command.value' or 'command.arguments'")
+
+
+def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
+    """Return the launcher's order for a plain process.
+
+    Raises:
+        ContainerRefused: the user is unknown, or the cgroups cannot be made.
+    """
+    argv, seen = command_line(spec)
+    environment = dict(spec.environment)
+    prefix = _as_user(spec)
+    if cgroups is not None and spec.inside is None:
+        try:
+            join = cgroups.create(
+                spec.id, cpus=spec.cpus, mem_bytes=spec.mem_bytes, cpu_quota=spec.cpu_quota
+            )
+        except CgroupError as error:
+            raise ContainerRefused(f"cannot limit the container: {error}") from error
+        environment["COMITY_JOIN"] = " ".join(join)
+        prefix = ["/bin/sh", "-c", _JOIN, "sh", *prefix]
+    return {
+        "op": "spawn",
+        "id": spec.id,
+        "argv": [*prefix, *argv],
+        "args": [*prefix, *argv] if prefix else seen,
+        "env": environment,
+        "cwd": spec.working_directory or str(spec.sandbox),
+        "stdout": str(spec.sandbox / "stdout"),
+        "stderr": str(spec.sandbox / "stderr"),
+    }
+
+
+def _as_user(spec: Spec) -> list[str]:
+    """Return the prefix that changes to the container's user, and give them the sandbox."""
+    if not spec.user or os.geteuid() != 0:
+        return []
+    name, _, group = spec.user.partition(":")
+    try:
+        uid = int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ContainerRefused(f"user '{name}' does not exist on this machine") from None
+    if uid == 0:
+        return []
+    try:
+        gid = pwd.getpwuid(uid).pw_gid if not group else int(group)
+        groups = "--init-groups"
+    except KeyError:
+        gid, groups = uid, "--clear-groups"
+    shutil.chown(spec.sandbox, uid, gid)
+    if group or groups == "--clear-groups":
+        groups = "--clear-groups"
+    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", groups]

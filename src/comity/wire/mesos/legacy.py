@@ -1,0 +1,51 @@
+"""Pieces of Mesos's legacy JSON that master and agent share (src/common/http.cpp).
+
+Ids become strings, resources an object in which the four scalars are always present.
+"""
+
+from typing import Any
+
+from comity.resources.amounts import Resources
+from comity.wire.mesos import v1
+
+Document = dict[str, Any]
+
+
+def flat(bundle: Resources) -> Document:
+    """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`."""
+    shown: Document = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
+    for kind, amount in bundle.without_reservations():
+        name = f"{kind.name}_revocable" if kind.revocable else kind.name
+        if isinstance(amount, int):
+            shown[name] = amount / 1000
+        elif isinstance(amount, tuple):
+            shown[name] = "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
+        else:
+            shown[name] = "{" + ", ".join(sorted(amount)) + "}"
+    return shown
+
+
+def attributes(agent: v1.AgentInfo) -> Document:
+    """Return an agent's attributes by name."""
+    shown: Document = {}
+    for one in agent.attributes:
+        if one.scalar is not None:
+            shown[one.name] = one.scalar.value
+        elif one.ranges is not None:
+            pairs = (f"{each.begin}-{each.end}" for each in one.ranges.range)
+            shown[one.name] = "[" + ", ".join(pairs) + "]"
+        elif one.text is not None:
+            shown[one.name] = one.text.value
+    return shown
+
+
+def status(one: v1.TaskStatus) -> Document:
+    """Return a status as tasks show it."""
+    shown: Document = {"state": one.state, "timestamp": one.timestamp or 0.0}
+    if one.labels is not None:
+        shown["labels"] = list(one.labels.labels)
+    if one.container_status is not None:
+        shown["container_status"] = one.container_status
+    if one.healthy is not None:
+        shown["healthy"] = one.healthy
+    return shown
