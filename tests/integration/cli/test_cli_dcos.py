@@ -252,6 +252,14 @@ async def test_logs(person):
     assert await person.runs("task log web stderr") == "käse\n"
     assert await person.runs("task log guestbook") == "second try\n"
     assert await person.runs("task log old") == "ended\n"
+    first = person.door.master.frameworks[0]["completed_tasks"][0]
+    first["statuses"] = [{"state": "TASK_FAILED", "timestamp": 5.0}]
+    earlier = [{"state": "TASK_FAILED", "timestamp": 4.0}]
+    person.door.master.frameworks[0]["completed_tasks"].append(
+        task("old.0", "old", "TASK_FAILED") | {"statuses": earlier}
+    )
+    assert await person.runs("task log old") == "ended\n"
+    assert "old.1: TASK_FAILED" in person.err
     await person.runs("task log web nothing", code=1)
     assert "no file 'nothing'" in person.err
     await person.runs("task log nobody", code=1)

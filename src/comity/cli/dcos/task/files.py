@@ -49,14 +49,16 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
 
 
 async def _found(cluster: Cluster, args: argparse.Namespace) -> Found:
-    """Return the task that is meant; one that has ended when nothing that runs is."""
+    """Return the task that is meant; the last that has ended when none that runs is."""
     found = finding.tasks(await cluster.master.state())
-    running = finding.chosen(found, args.task, completed=args.completed, every=args.all)
-    if not running and not args.all and not args.completed:
-        ended = finding.chosen(found, args.task, completed=True)
-        if len(ended) == 1:
-            return ended[0]
-    return finding.one(running, args.task)
+    meant = finding.chosen(found, args.task, completed=args.completed, every=args.all)
+    if not meant and not args.all:
+        meant = finding.chosen(found, args.task, completed=True)
+    ended = finding.newest_of_one_name(meant)
+    if ended is not None:
+        printing.note(f"({ended.id}: {ended.task.get('state')})")
+        return ended
+    return finding.one(meant, args.task)
 
 
 async def _log(args: argparse.Namespace) -> None:

@@ -76,6 +76,19 @@ def _matches(word: str, text: str) -> bool:
     return fnmatch.fnmatchcase(text, word) if "*" in word else word in text
 
 
+def newest_of_one_name(found: list[Found]) -> Found | None:
+    """Return the last to end of ended tasks that all have one name: attempts at the same thing."""
+    names = {each.name for each in found}
+    if len(names) != 1 or not all(each.is_completed for each in found):
+        return None
+    return max(found, key=_ended_at)
+
+
+def _ended_at(found: Found) -> float:
+    times = [status.get("timestamp", 0.0) for status in found.task.get("statuses") or []]
+    return float(max(times, default=0.0))
+
+
 def one(found: list[Found], word: str) -> Found:
     """Return the only task that `word` means.
 
