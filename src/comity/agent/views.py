@@ -76,8 +76,20 @@ def whole_state(state: State) -> Document:
         "attributes": legacy.attributes(state.info),
         "flags": flags(state),
         "frameworks": [_framework(state, one) for one in state.frameworks.values()],
-        "completed_frameworks": [],
+        "completed_frameworks": _completed_frameworks(state),
     }
+
+
+def _completed_frameworks(state: State) -> list[Document]:
+    """Return frameworks with nothing but ended executors here: their logs can still be read."""
+    ended: dict[str, list[Executor]] = {}
+    for one in state.completed_executors:
+        if one.framework_id not in state.frameworks:
+            ended.setdefault(one.framework_id, []).append(one)
+    return [
+        {"id": key, "executors": [], "completed_executors": [_executor(one) for one in executors]}
+        for key, executors in ended.items()
+    ]
 
 
 def _framework(state: State, info: v1.FrameworkInfo) -> Document:
