@@ -6,6 +6,7 @@ will be read; until then they are refused by name.
 """
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -89,14 +90,14 @@ def decode_body(body: bytes, media_type: str, *, is_strict: bool) -> tuple[Any, 
     """
     if media_type == PROTOBUF:
         raise unsupported_media(
-            "protobuf bodies are not read yet, only application/json: use `kubectl create -f FILE` or "
-            "`kubectl apply -f FILE`, which send JSON (`kubectl create ... --dry-run=client -o yaml` "
-            "writes such a file)"
+            "protobuf bodies are not read yet, only application/json: use `kubectl create "
+            "-f FILE` or `kubectl apply -f FILE`, which send JSON (`kubectl create ... "
+            "--dry-run=client -o yaml` writes such a file)"
         )
     if media_type not in ("", JSON, YAML, "*/*"):
         raise unsupported_media(
-            f"the body of the request was in an unknown format ({media_type}) - accepted media types "
-            "include: application/json"
+            f"the body of the request was in an unknown format ({media_type}) - "
+            "accepted media types include: application/json"
         )
     return decode_json(body, media_type, is_strict=is_strict)
 
@@ -121,8 +122,8 @@ def _duplicates(body: bytes) -> list[str]:
     def pairs(each: list[tuple[str, Any]]) -> dict[str, Any]:
         out = dict(each)
         if len(out) != len(each):
-            seen: set[str] = set()
-            found.extend(key for key, _ in each if key in seen or seen.add(key))
+            counts = Counter(key for key, _ in each)
+            found.extend(key for key, count in counts.items() if count > 1)
         return out
 
     json.loads(body, object_pairs_hook=pairs)

@@ -132,9 +132,7 @@ def _admit_to_namespace(state: State, resource: Resource, key: Key) -> None:
     if namespace is None:
         raise not_found(namespaces.resource, key[0])
     if "deletionTimestamp" in namespace.obj["metadata"]:
-        text = (
-            f"unable to create new content in namespace {key[0]} because it is being terminated"
-        )
+        text = f"unable to create new content in namespace {key[0]} because it is being terminated"
         cause = {
             "reason": "NamespaceTerminating",
             "message": f"namespace {key[0]} is being terminated",
@@ -151,9 +149,7 @@ def _admit(resource: Resource, obj: Json, key: Key) -> None:
         raise forbidden(resource, key[1], f"no PriorityClass with name {name} was found")
 
 
-def _validate(
-    resource: Resource, obj: Json, old: Json | None, missing: list[FieldError]
-) -> None:
+def _validate(resource: Resource, obj: Json, old: Json | None, missing: list[FieldError]) -> None:
     errors = missing + validation.check(resource, obj, old)
     unique = list({(each.reason, each.field): each for each in errors}.values())
     if unique:
@@ -231,7 +227,5 @@ def must_name_version(resource: Resource, body: object, name: str) -> None:
         return
     metadata = body.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("resourceVersion"):
-        error = FieldError.invalid(
-            "metadata.resourceVersion", 0, "must be specified for an update"
-        )
+        error = FieldError.invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.kind, resource.group, name, [error])

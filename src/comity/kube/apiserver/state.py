@@ -1,8 +1,8 @@
-"""What the API server remembers: objects per collection, recent events, watchers, service addresses.
+"""What the API server remembers: objects, recent events, watchers, service addresses.
 
 One counter, `revision`, gives every change its resource version; all watchers see all changes in
-its order. Objects are never changed in place: a change makes a new `Stored`, whose bytes are encoded
-once and shared by the store, reads and watches.
+its order. Objects are never changed in place: a change makes a new `Stored`, whose bytes are
+encoded once and shared by the store, reads and watches.
 """
 
 import ipaddress

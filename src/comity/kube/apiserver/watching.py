@@ -1,7 +1,7 @@
 """Watch events: who hears of a change, and the bytes they get.
 
-A change is encoded once per form (object, table, metadata); every watcher of that form gets the same
-bytes. A change by which an object enters a selection is ADDED to that watcher, one by which it
+A change is encoded once per form (object, table, metadata); every watcher of that form gets the
+same bytes. A change by which an object enters a selection is ADDED to that watcher, one by which it
 leaves is DELETED, with the state that was selected.
 """
 

@@ -28,17 +28,13 @@ def on_object_deleted(state: State, item: ObjectDeleted, now: Instant, out: Outb
     last, is_gone = delete(state, collection, stored, item.deletion, item.options, now, out)
     if is_gone and target.resource.kind != "Pod":
         details = details_of(target.resource, target.name)
-        answer(
-            out, item.to, encode(success(details | {"uid": stored.obj["metadata"]["uid"]}))
-        )
+        answer(out, item.to, encode(success(details | {"uid": stored.obj["metadata"]["uid"]})))
     else:
         answer(out, item.to, forms.show_one(target.resource, last, item.options.form, now))
 
 
 @table.on(CollectionDeleted)
-def on_collection_deleted(
-    state: State, item: CollectionDeleted, now: Instant, out: Outbox
-) -> None:
+def on_collection_deleted(state: State, item: CollectionDeleted, now: Instant, out: Outbox) -> None:
     """Delete everything that is selected."""
     resource = item.target.resource
     collection = state.collections[resource]

@@ -72,9 +72,7 @@ def on_pod_evicted(state: State, item: PodEvicted, now: Instant, out: Outbox) ->
     target = item.target
     collection = state.collections[target.resource]
     stored = collection.need((target.namespace, target.name))
-    body, _, warnings = objects.decode(
-        _EVICTION, "Eviction", "policy/v1", item.body, item.options
-    )
+    body, _, warnings = objects.decode(_EVICTION, "Eviction", "policy/v1", item.body, item.options)
     if (body.get("metadata") or {}).get("name", target.name) != target.name:
         raise bad_request("name in URL does not match name in Eviction object")
     delete(state, collection, stored, item.deletion, item.options, now, out)

@@ -23,9 +23,7 @@ def on_scale_put(state: State, item: ScalePut, now: Instant, out: Outbox) -> Non
 def on_scale_patched(state: State, item: ScalePatched, now: Instant, out: Outbox) -> None:
     """Set the replicas that a patched Scale asks for."""
     stored = _need(state, item.target)
-    body = patching.apply(
-        item.media_type, scales.of(stored.obj), item.patch, scales.DEFINITION
-    )
+    body = patching.apply(item.media_type, scales.of(stored.obj), item.patch, scales.DEFINITION)
     result, warnings = _scale(state, item.target, stored, body, item.options, now, out)
     answer(out, item.to, encode(scales.of(result.obj)), warnings=warnings)
 
@@ -48,9 +46,7 @@ def _scale(
     )
     metadata = scale.get("metadata") or {}
     resource, old = target.resource, stored.obj
-    objects.check_preconditions(
-        resource, old, metadata.get("uid"), metadata.get("resourceVersion")
-    )
+    objects.check_preconditions(resource, old, metadata.get("uid"), metadata.get("resourceVersion"))
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
         text = "must be greater than or equal to 0"

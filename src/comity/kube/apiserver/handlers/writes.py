@@ -42,9 +42,7 @@ def on_object_patched(state: State, item: ObjectPatched, now: Instant, out: Outb
     target = item.target
     collection = state.collections[target.resource]
     stored = collection.need((target.namespace, target.name))
-    patched = patching.apply(
-        item.media_type, stored.obj, item.patch, target.resource.definition
-    )
+    patched = patching.apply(item.media_type, stored.obj, item.patch, target.resource.definition)
     _write(state, item.to, target, stored, patched, item.options, now, out)
 
 

@@ -24,15 +24,10 @@ def _configuration(obj: Json, old: Json | None) -> Errors:
                 )
                 errors.append(FieldError.invalid(f"{part}[{key}]", key, detail))
     if old is not None and old.get("immutable"):
-        for part in ("data", "binaryData"):
-            if obj.get(part) != old.get(part):
-                errors.append(
-                    FieldError.forbidden(part, "field is immutable when `immutable` is set")
-                )
-        if not obj.get("immutable"):
-            errors.append(
-                FieldError.forbidden("immutable", "field is immutable when `immutable` is set")
-            )
+        changed = [part for part in ("data", "binaryData") if obj.get(part) != old.get(part)]
+        changed += [] if obj.get("immutable") else ["immutable"]
+        detail = "field is immutable when `immutable` is set"
+        errors += [FieldError.forbidden(part, detail) for part in changed]
     if old is not None and obj.get("type") != old.get("type"):
         errors.append(FieldError.invalid("type", obj.get("type"), "field is immutable"))
     return errors

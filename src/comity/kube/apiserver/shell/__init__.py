@@ -1,0 +1,1 @@
+"""Runs the API server: `keys` makes and keeps its certificates and tokens, `running` serves."""
