@@ -84,6 +84,7 @@ def add_file_routes(router: Router, files: Files) -> None:
     async def debug(request: Request) -> Response:
         return document(request, files.attached())
 
-    for name, handler in (("browse", browse), ("read", read), ("download", download)):
+    named = {"browse": browse, "read": read, "download": download, "debug": debug}
+    for name, handler in named.items():
         router.add("GET", f"/files/{name}", handler)
-    router.add("GET", "/files/debug", debug)
+        router.add("GET", f"/files/{name}.json", handler)  # as the DC/OS CLI up to 0.6 asks
