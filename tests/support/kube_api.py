@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import json
 
-from comity.kube.controllers.shell.api import BY_PLURAL
+from comity.sdk.kubernetes import BY_PLURAL
 from comity.runtime.http import Stream
 from comity.wire.kubernetes import timestamps
 from support.kube_world import merged

@@ -15,6 +15,7 @@ from typing import Any
 from comity.core.errors import UserError
 from comity.kube.apiserver.shell.running import RunningApi, Settings
 from comity.runtime import logs, process
+from comity.runtime.http.credentials import own_headers
 
 _COMPONENTS = ("apiserver", "controllers", "scheduler")
 _EXAMPLES = """examples:
@@ -91,6 +92,21 @@ def _clients(
 
         token = keys.tokens["system:kube-controller-manager"]
         found.append(controllers.run(api.url, token, keys.ca_pem, stop))
+    if "scheduler" in chosen:
+        from comity.kube.scheduler import shell as scheduler
+
+        access = scheduler.Access(
+            api_url=api.url,
+            ca_pem=keys.ca_pem,
+            token=keys.tokens["system:kube-scheduler"],
+            node_token=keys.tokens["system:nodes"],
+            kubelet_token=keys.kubelet_token,
+            master_url=args.master,
+            master_headers=own_headers(args.credential),
+            framework_name=args.framework_name,
+            command=os.environ.get("COMITY_COMMAND", "comity"),
+        )
+        found.append(scheduler.run(access, stop))
     return found
 
 

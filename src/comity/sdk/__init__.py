@@ -1,1 +1,1 @@
-"""Public clients: write a scheduler or an executor in a page of asyncio; typed clients of Comity's APIs."""
+"""Public clients: write a scheduler or an executor in a page of asyncio; clients of our APIs."""

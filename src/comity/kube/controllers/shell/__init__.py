@@ -9,10 +9,10 @@ from typing import Any
 from comity.kube.controllers import garbage, routing
 from comity.kube.controllers.routing import Look
 from comity.kube.controllers.shell.acting import Hands, now
-from comity.kube.controllers.shell.api import BY_PLURAL, Api, WatchExpired
 from comity.kube.controllers.shell.queue import Queue
 from comity.kube.controllers.view import View
 from comity.runtime.http import Client
+from comity.sdk.kubernetes import BY_PLURAL, Api, WatchExpired
 from comity.sdk.rest import ApiError, HttpError
 
 _log = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ from comity.kube.controllers.actions import (
 )
 from comity.kube.controllers.objects import is_deleting, key_of, owners, uid_of
 from comity.kube.controllers.routing import Look
-from comity.kube.controllers.shell.api import BY_KIND, BY_PLURAL, Api
 from comity.kube.controllers.shell.queue import Queue
 from comity.kube.controllers.view import View
+from comity.sdk.kubernetes import BY_KIND, BY_PLURAL, Api
 from comity.sdk.rest import ApiError, HttpError
 from comity.wire.kubernetes import timestamps
 

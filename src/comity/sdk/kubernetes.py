@@ -1,4 +1,4 @@
-"""The Kubernetes API as the controllers use it: any resource by its plural name."""
+"""A client of the Kubernetes API: any served resource by its plural name, objects as dicts."""
 
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -6,12 +6,13 @@ from typing import Any, cast
 import msgspec
 
 from comity.core.errors import ComityError
-from comity.kube.controllers.objects import Key
 from comity.runtime.http import Client
 from comity.sdk.rest import HttpError, Query, Rest, decoded
 from comity.wire.kubernetes.resources import RESOURCES, Resource
 
 Json = dict[str, Any]
+Key = tuple[str, str]
+"""(namespace, name); the namespace of a cluster-wide object is empty."""
 
 BY_PLURAL: dict[str, Resource] = {each.plural: each for each in RESOURCES}
 BY_KIND: dict[tuple[str, str], Resource] = {
@@ -102,6 +103,21 @@ class Api:
             ),
         )
         return cast("Json", decoded(answer))
+
+    async def bind(self, key: Key, node: str) -> None:
+        """Bind a pod to a node.
+
+        Raises:
+            ApiError: 409, it is bound already or being deleted; 404, it is gone.
+        """
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": key[1], "namespace": key[0]},
+            "target": target,
+        }
+        await self._rest.call("POST", f"{path_of('pods', key)}/binding", body)
 
     async def delete(self, plural: str, key: Key, options: Json) -> Json:
         """Delete an object; returns it, or a Status."""

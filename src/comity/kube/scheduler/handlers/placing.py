@@ -1,0 +1,158 @@
+"""Placing: pending pods meet offers; a pod is bound first, then its task is launched.
+
+Several pods go with one ACCEPT. While a node's bindings are under way its offers are held; when the
+last has been answered, everything bound is launched at once. When nothing is pending the framework
+asks for no offers.
+"""
+
+from comity.core.effects import Outbox, SetTimer
+from comity.core.instants import Instant
+from comity.kube.scheduler import fitting, pods, tasks
+from comity.kube.scheduler.handlers import table
+from comity.kube.scheduler.inputs import HoldOver, PlanDue, PodBound
+from comity.kube.scheduler.outbox import (
+    BindPod,
+    CallMaster,
+    FailPod,
+    MarkUnschedulable,
+    RecordScheduled,
+)
+from comity.kube.scheduler.state import Node, State
+from comity.resources.amounts import Resources
+from comity.wire.mesos import v1
+
+DECLINE_BUSY_S = 2.0
+DECLINE_IDLE_S = 3600.0
+
+
+def want_plan(state: State, now: Instant, out: Outbox) -> None:
+    """Plan soon; what arrives together is planned together."""
+    if not state.is_plan_set:
+        state.is_plan_set = True
+        out.timers.append(SetTimer(PlanDue(), now))
+
+
+@table.on(PlanDue)
+def on_plan_due(state: State, item: PlanDue, now: Instant, out: Outbox) -> None:
+    """Place every pod that fits somewhere; ask for offers, or for none."""
+    state.is_plan_set = False
+    if not state.is_subscribed:
+        return
+    if not state.pending:
+        _rest(state, out)
+        return
+    if state.is_suppressed:
+        state.is_suppressed = False
+        out.launches.append(CallMaster("revive"))
+    settings = state.settings
+    for uid in list(state.pending):
+        nodes = [
+            (node, fitting.executor_needs(node, settings.executor_cpus, settings.executor_mem))
+            for node in state.nodes.values()
+        ]
+        _place(state, uid, nodes, out)
+    if state.pending and any(node.offers for node in state.nodes.values()):
+        out.timers.append(SetTimer(HoldOver(), Instant(now + settings.hold_s)))
+    elif not state.pending:
+        _rest(state, out)
+
+
+def _place(state: State, uid: str, nodes: list[tuple[Node, Resources]], out: Outbox) -> None:
+    pod = state.pods[uid]
+    metadata = pod["metadata"]
+    key = (metadata["namespace"], metadata["name"])
+    try:
+        demand = pods.demand_of(pod)
+    except ValueError as error:
+        del state.pending[uid]
+        out.launches.append(FailPod(key, uid, "InvalidRequests", str(error)))
+        return
+    node, sentence = fitting.choose(pod, demand, nodes)
+    if node is None:
+        if state.told.get(uid) != sentence:
+            state.told[uid] = sentence
+            out.launches.append(MarkUnschedulable(pod, sentence))
+        return
+    extra = dict((each.name, needs) for each, needs in nodes)[node.name]
+    del state.pending[uid]
+    state.told.pop(uid, None)
+    node.free = node.free - demand.resources
+    if extra:
+        node.free = node.free - extra
+        node.has_executor = True
+    node.launches.append(tasks.task_of(pod, demand, node, state.settings))
+    node.binding.add(uid)
+    state.binding[uid] = node.name
+    out.launches.append(BindPod(key, uid, node.name))
+
+
+@table.on(PodBound)
+def on_pod_bound(state: State, item: PodBound, now: Instant, out: Outbox) -> None:
+    """Launch what a node's bindings were for, once all of them are answered."""
+    state.binding.pop(item.uid, None)
+    node = state.nodes.get(item.node)
+    pod = state.pods.get(item.uid)
+    if node is None:
+        return
+    node.binding.discard(item.uid)
+    if item.error:
+        node.launches = [
+            task for task in node.launches if not task.task_id.value.endswith(f".{item.uid}")
+        ]
+    elif pod is not None:
+        node.pods += 1
+        out.launches.append(RecordScheduled(pod, node.name))
+    if not node.binding:
+        _launch(state, node, now, out)
+
+
+def _launch(state: State, node: Node, now: Instant, out: Outbox) -> None:
+    launches, node.launches = node.launches, []
+    offers, node.offers = tuple(node.offers.values()), {}
+    node.free = Resources()
+    if not launches:
+        if offers:
+            out.launches.append(CallMaster("decline", offers=offers, refuse_s=0.0))
+        return
+    if not offers:
+        _fail(state, launches, out)
+        return
+    refuse_s = 0.0 if state.pending else DECLINE_IDLE_S
+    out.launches.append(
+        CallMaster("accept", offers=offers, tasks=tuple(launches), refuse_s=refuse_s)
+    )
+    want_plan(state, now, out)
+
+
+def _fail(state: State, launches: list[v1.TaskInfo], out: Outbox) -> None:
+    """The offers went away between binding and launch: the pods were bound to nothing."""
+    for task in launches:
+        uid = task.task_id.value.rpartition(".")[2]
+        pod = state.pods.get(uid)
+        if pod is not None:
+            key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+            text = "the node's offer was withdrawn before the pod could be launched"
+            out.launches.append(FailPod(key, uid, "OfferRescinded", text))
+
+
+@table.on(HoldOver)
+def on_hold_over(state: State, item: HoldOver, now: Instant, out: Outbox) -> None:
+    """Let others have what no pending pod can use; it is offered again shortly."""
+    for node in state.nodes.values():
+        if node.offers and not node.binding:
+            offers = tuple(node.offers.values())
+            node.offers, node.free = {}, Resources()
+            call = CallMaster("decline", offers=offers, refuse_s=DECLINE_BUSY_S)
+            out.launches.append(call)
+
+
+def _rest(state: State, out: Outbox) -> None:
+    """Give back every offer, and ask for no more."""
+    idle = [node for node in state.nodes.values() if node.offers and not node.binding]
+    for node in idle:
+        offers = tuple(node.offers.values())
+        node.offers, node.free = {}, Resources()
+        out.launches.append(CallMaster("decline", offers=offers, refuse_s=DECLINE_IDLE_S))
+    if not state.is_suppressed and not state.binding:
+        state.is_suppressed = True
+        out.launches.append(CallMaster("suppress"))
