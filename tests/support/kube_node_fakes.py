@@ -23,8 +23,10 @@ def merge(target: dict[str, Any], change: dict[str, Any]) -> None:
         if key == "conditions" and isinstance(target.get(key), list):
             rows = {row["type"]: row for row in target[key]}
             for row in value:
-                rows.setdefault(row["type"], {}).update(row)
+                merge(rows.setdefault(row["type"], {}), row)
             target[key] = list(rows.values())
+        elif value is None:
+            target.pop(key, None)
         elif isinstance(value, dict) and isinstance(target.get(key), dict):
             merge(target[key], value)
         else:

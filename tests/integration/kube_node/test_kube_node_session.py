@@ -113,6 +113,16 @@ async def test_a_pod_runs_to_its_end(rig):
     assert sorted(text.splitlines()) == ["hello", "oops"]
 
 
+async def test_a_condition_that_turned_true_has_no_stale_reason(rig):
+    rig.run("web", "exec sleep 60")
+    await until(lambda: rig.phase("web") == "Running")
+    ready = next(
+        row for row in rig.api.pod("web")["status"]["conditions"] if row["type"] == "Ready"
+    )
+    assert ready["status"] == "True"
+    assert not {"reason", "message"} & ready.keys()
+
+
 async def test_a_pod_is_deleted_gracefully(rig):
     rig.run("web", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")
     await until(lambda: rig.phase("web") == "Running")

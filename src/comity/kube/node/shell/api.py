@@ -89,7 +89,9 @@ class NodeApi:
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
         try:
-            await self.patch(path, {"metadata": {"uid": uid}, "status": status}, _STRATEGIC)
+            await self.patch(
+                path, {"metadata": {"uid": uid}, "status": complete(status)}, _STRATEGIC
+            )
         except ApiError as error:
             if error.status in (404, 409):
                 return False
@@ -171,3 +173,13 @@ class NodeApi:
                 _log.warning("%s: %s; trying again in %g s", what, error, delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+
+def complete(status: Json) -> Json:
+    """Return a status whose conditions say null for what they lack.
+
+    A strategic merge keeps the fields of a condition that the patch does not name: without this,
+    the reason of a condition that was false would stay when it turns true.
+    """
+    empty = {"reason": None, "message": None}
+    return {**status, "conditions": [{**empty, **each} for each in status["conditions"]]}
