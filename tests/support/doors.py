@@ -3,6 +3,8 @@
 import contextlib
 import json
 
+from comity.cosmos import shell as cosmos_shell
+from comity.cosmos.config import Config as CosmosConfig
 from comity.gateway.accounts import Accounts
 from comity.gateway.config import Config
 from comity.gateway.directory import Directory
@@ -12,6 +14,7 @@ from comity.runtime.http import Client, Server
 from comity.runtime.sqlite import SqliteStore
 from comity.sdk.marathon import Marathon
 from comity.sdk.mesos import Master
+from support.upstreams import Upstream
 
 
 class Door:
@@ -67,6 +70,23 @@ async def running(work_dir, around, **settings):
     finally:
         await outside.close()
         await proxy.stop()
+        await server.stop()
+        await client.close()
+        store.close()
+
+
+@contextlib.asynccontextmanager
+async def real_cosmos(work_dir, marathon, master):
+    """Run a package service of ours, to stand behind a gateway."""
+    config = CosmosConfig(marathon=marathon.url, master=master.url, work_dir=work_dir)
+    client, store = Client(), SqliteStore(work_dir / "cosmos.sqlite")
+    server = Server(cosmos_shell.api(config, store, client).router.handle)
+    host, port = await server.start("127.0.0.1", 0)
+    upstream = Upstream()
+    upstream.url = f"http://{host}:{port}"
+    try:
+        yield upstream
+    finally:
         await server.stop()
         await client.close()
         store.close()

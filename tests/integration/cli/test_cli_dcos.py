@@ -9,30 +9,11 @@ import sys
 import pytest
 
 from comity.cli import dcos
-from comity.cosmos import shell as cosmos_shell
-from comity.cosmos.config import Config as CosmosConfig
-from comity.runtime.http import Client, Response, Server
-from comity.runtime.sqlite import SqliteStore
-from support.doors import running
-from support.upstreams import FakeAgent, FakeMarathon, FakeMaster, FakeService, Upstream, answer
+from comity.runtime.http import Response
+from support.doors import real_cosmos, running
+from support.upstreams import FakeAgent, FakeMarathon, FakeMaster, FakeService, answer
 
 POD_UID = "0b6e2f3c-1111-4222-8333-444455556666"
-
-
-@contextlib.asynccontextmanager
-async def real_cosmos(work_dir, marathon, master):
-    config = CosmosConfig(marathon=marathon.url, master=master.url, work_dir=work_dir)
-    client, store = Client(), SqliteStore(work_dir / "cosmos.sqlite")
-    server = Server(cosmos_shell.api(config, store, client).router.handle)
-    host, port = await server.start("127.0.0.1", 0)
-    upstream = Upstream()
-    upstream.url = f"http://{host}:{port}"
-    try:
-        yield upstream
-    finally:
-        await server.stop()
-        await client.close()
-        store.close()
 
 
 @pytest.fixture

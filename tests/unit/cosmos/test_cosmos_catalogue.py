@@ -59,7 +59,7 @@ def test_what_is_not_there(name, version, kind):
     [
         (None, ["star", "alpha", "beta"]),
         ("", ["star", "alpha", "beta"]),
-        ("ALPH", ["alpha"]),
+        ("ALPHA", ["alpha"]),
         ("al*a", ["alpha"]),
         ("a*x", []),
         ("db", ["beta"]),

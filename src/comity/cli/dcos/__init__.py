@@ -24,15 +24,17 @@ class Group(NamedTuple):
 
 
 GROUPS = {
-    "auth": Group("auth", "log in to the attached cluster"),
-    "cluster": Group("cluster", "know several clusters, use one"),
-    "config": Group("config", "settings of the attached cluster"),
-    "kubernetes": Group("kubernetes", "reach the Kubernetes that runs on the cluster"),
-    "marathon": Group("marathon", "apps, their tasks and deployments"),
-    "node": Group("node", "the machines"),
-    "package": Group("package", "find, install and uninstall packages"),
-    "service": Group("service", "frameworks"),
-    "task": Group("task", "everything that runs, their logs and files"),
+    "auth": Group("comity.cli.dcos.auth", "log in to the attached cluster"),
+    "cluster": Group("comity.cli.dcos.cluster", "know several clusters, use one"),
+    "config": Group("comity.cli.dcos.config", "settings of the attached cluster"),
+    "kubernetes": Group(
+        "comity.cli.dcos.kubernetes", "reach the Kubernetes that runs on the cluster"
+    ),
+    "marathon": Group("comity.cli.dcos.marathon", "apps, their tasks and deployments"),
+    "node": Group("comity.cli.dcos.node", "the machines"),
+    "package": Group("comity.cli.dcos.package", "find, install and uninstall packages"),
+    "service": Group("comity.cli.dcos.service", "frameworks"),
+    "task": Group("comity.cli.dcos.task", "everything that runs, their logs and files"),
 }
 
 _EXAMPLES = """\
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(group: Group, words: list[str]) -> int:
-    module = importlib.import_module(f"{__name__}.{group.module}")
+    module = importlib.import_module(group.module)
     arguments: Namespace = module.parser().parse_args(module.completed(words))
     return _call(arguments)
 
