@@ -10,22 +10,8 @@ from comity.wire.cosmos.universe import Package
 
 Json = dict[str, Any]
 
-CAPABILITIES = msgspec.json.encode(
-    {
-        "capabilities": [
-            {"name": name}
-            # Old clients refuse whole commands when a name is missing; those commands then meet
-            # the error of the service that is not there.
-            for name in (
-                "PACKAGE_MANAGEMENT",
-                "SUPPORT_CLUSTER_REPORT",
-                "METRONOME",
-                "LOGGING",
-                "LOGGING_V2",
-            )
-        ]
-    }
-)
+CAPABILITIES = msgspec.json.encode({"capabilities": [{"name": "PACKAGE_MANAGEMENT"}]})
+"""Only what is there: without LOGGING_V2, say, clients read sandboxes by Mesos's /files instead."""
 
 
 def described(package: Package, version: int) -> Json:
