@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import v1
 
@@ -71,14 +72,15 @@ class State:
     rng: Random
     pods: dict[str, Json] = field(default_factory=dict)
     """Every pod by uid."""
-    pending: dict[str, None] = field(default_factory=dict)
-    """Pods to be placed, by uid, oldest first."""
+    pending: dict[str, Instant] = field(default_factory=dict)
+    """Pods to be placed, and since when, by uid, oldest first."""
     binding: dict[str, str] = field(default_factory=dict)
     """Node by uid of pods whose binding is under way."""
     nodes: dict[str, Node] = field(default_factory=dict)
     is_subscribed: bool = False
     is_suppressed: bool = True
     is_plan_set: bool = False
+    is_hold_set: bool = False
     told: dict[str, str] = field(default_factory=dict)
     """What pods were last told about why they wait."""
 

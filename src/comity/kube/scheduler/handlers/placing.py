@@ -9,7 +9,7 @@ from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
 from comity.kube.scheduler import fitting, pods, tasks
 from comity.kube.scheduler.handlers import table
-from comity.kube.scheduler.inputs import HoldOver, PlanDue, PodBound
+from comity.kube.scheduler.inputs import HoldOver, Json, PlanDue, PodBound
 from comity.kube.scheduler.outbox import (
     BindPod,
     CallMaster,
@@ -50,14 +50,18 @@ def on_plan_due(state: State, item: PlanDue, now: Instant, out: Outbox) -> None:
             (node, fitting.executor_needs(node, settings.executor_cpus, settings.executor_mem))
             for node in state.nodes.values()
         ]
-        _place(state, uid, nodes, out)
-    if state.pending and any(node.offers for node in state.nodes.values()):
+        _place(state, uid, nodes, now, out)
+    is_holding = any(node.offers for node in state.nodes.values())
+    if state.pending and is_holding and not state.is_hold_set:
+        state.is_hold_set = True
         out.timers.append(SetTimer(HoldOver(), Instant(now + settings.hold_s)))
     elif not state.pending:
         _rest(state, out)
 
 
-def _place(state: State, uid: str, nodes: list[tuple[Node, Resources]], out: Outbox) -> None:
+def _place(
+    state: State, uid: str, nodes: list[tuple[Node, Resources]], now: Instant, out: Outbox
+) -> None:
     pod = state.pods[uid]
     metadata = pod["metadata"]
     key = (metadata["namespace"], metadata["name"])
@@ -69,9 +73,7 @@ def _place(state: State, uid: str, nodes: list[tuple[Node, Resources]], out: Out
         return
     node, sentence = fitting.choose(pod, demand, nodes)
     if node is None:
-        if state.told.get(uid) != sentence:
-            state.told[uid] = sentence
-            out.launches.append(MarkUnschedulable(pod, sentence))
+        _tell(state, pod, sentence, now, out)
         return
     extra = dict((each.name, needs) for each, needs in nodes)[node.name]
     del state.pending[uid]
@@ -84,6 +86,17 @@ def _place(state: State, uid: str, nodes: list[tuple[Node, Resources]], out: Out
     node.binding.add(uid)
     state.binding[uid] = node.name
     out.launches.append(BindPod(key, uid, node.name))
+
+
+def _tell(state: State, pod: Json, sentence: str, now: Instant, out: Outbox) -> None:
+    """Say why a pod waits, once it has waited for the offers that it made us ask for."""
+    uid = pod["metadata"]["uid"]
+    due = Instant(state.pending[uid] + state.settings.hold_s)
+    if now < due:
+        out.timers.append(SetTimer(PlanDue(), due))
+    elif state.told.get(uid) != sentence:
+        state.told[uid] = sentence
+        out.launches.append(MarkUnschedulable(pod, sentence))
 
 
 @table.on(PodBound)
@@ -138,6 +151,7 @@ def _fail(state: State, launches: list[v1.TaskInfo], out: Outbox) -> None:
 @table.on(HoldOver)
 def on_hold_over(state: State, item: HoldOver, now: Instant, out: Outbox) -> None:
     """Let others have what no pending pod can use; it is offered again shortly."""
+    state.is_hold_set = False
     for node in state.nodes.values():
         if node.offers and not node.binding:
             offers = tuple(node.offers.values())

@@ -24,7 +24,7 @@ def on_pod_seen(state: State, item: PodSeen, now: Instant, out: Outbox) -> None:
         state.pending.pop(uid, None)
         state.told.pop(uid, None)
     elif uid not in state.binding:
-        state.pending[uid] = None
+        state.pending.setdefault(uid, now)
         want_plan(state, now, out)
 
 
