@@ -18,22 +18,21 @@ def numbers(ranges):
 
 
 @given(st.integers(1, up.AGENTS_MAX))
-def test_dynamic_ports_are_split_and_each_agent_keeps_the_kubernetes_pair(agents):
+def test_dynamic_ports_are_split_and_the_first_agent_keeps_the_kubernetes_pair(agents):
     pair = set(numbers([machine.KUBERNETES_PORTS]))
     shares = [numbers(machine.port_ranges(index, agents)) for index in range(agents)]
     dynamic = [port for share in shares for port in share if port not in pair]
-    assert all(pair <= set(share) for share in shares)
+    assert [pair <= set(share) for share in shares] == [True] + [False] * (agents - 1)
     assert sorted(dynamic) == sorted(numbers(machine.PORT_BLOCKS))
-    assert min(map(len, shares)) > len(pair) + 5
+    assert min(map(len, shares)) > 5
 
 
 @given(st.integers(1, up.AGENTS_MAX))
 def test_the_kubernetes_pair_touches_no_other_range(agents):
-    for index in range(agents):
-        ranges = machine.port_ranges(index, agents)
-        assert machine.KUBERNETES_PORTS in ranges
-        edges = {first - 1 for first, _ in ranges} & {last for _, last in ranges}
-        assert not edges & {31441, 31443}
+    ranges = machine.port_ranges(0, agents)
+    assert machine.KUBERNETES_PORTS in ranges
+    edges = {first - 1 for first, _ in ranges} & {last for _, last in ranges}
+    assert not edges & {31441, 31443}
 
 
 def test_agents_share_the_machine_evenly():

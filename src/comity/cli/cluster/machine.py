@@ -3,8 +3,9 @@
 Each agent gets a loopback address of its own (127.0.0.11, .12, …), which is also its host name, so
 that placement rules mean something on one machine. The dynamic ports are split too, because many
 programs bind 0.0.0.0 and would meet their twins on the next agent. The two ports of the Kubernetes
-package are left out of the split and offered by every agent, apart from the other ports: Marathon
-picks dynamic ports from an offer's widest range, so it never hands these out by chance.
+package are left out of the split: Marathon picks dynamic ports from an offer's widest range, so it
+never hands these out by chance. Only the first agent offers them, so that the API keeps its address
+when its task is replaced: kubeconfigs and running executors hold it.
 """
 
 import os
@@ -60,10 +61,10 @@ def _thousandths(cpus: float, agents: int) -> str:
 
 
 def port_ranges(index: int, agents: int) -> list[tuple[int, int]]:
-    """Return the port ranges of agent `index` of `agents`, the Kubernetes pair among them."""
+    """Return the port ranges of agent `index` of `agents`; the first has the Kubernetes pair too."""
     total = sum(last - first + 1 for first, last in PORT_BLOCKS)
     begin, end = index * total // agents, (index + 1) * total // agents
-    ranges = [KUBERNETES_PORTS]
+    ranges = [KUBERNETES_PORTS] if index == 0 else []
     for first, last in PORT_BLOCKS:
         size = last - first + 1
         low, high = max(begin, 0), min(end, size)
