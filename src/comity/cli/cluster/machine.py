@@ -61,7 +61,7 @@ def _thousandths(cpus: float, agents: int) -> str:
 
 
 def port_ranges(index: int, agents: int) -> list[tuple[int, int]]:
-    """Return the port ranges of agent `index` of `agents`; the first has the Kubernetes pair too."""
+    """Return the port ranges of agent `index` of `agents`; the first has the pair too."""
     total = sum(last - first + 1 for first, last in PORT_BLOCKS)
     begin, end = index * total // agents, (index + 1) * total // agents
     ranges = [KUBERNETES_PORTS] if index == 0 else []
