@@ -7,8 +7,8 @@ import asyncio
 import itertools
 import json
 
-from comity.sdk.kubernetes import BY_PLURAL
 from comity.runtime.http import Stream
+from comity.sdk.kubernetes import BY_PLURAL
 from comity.wire.kubernetes import timestamps
 from support.kube_world import merged
 from support.upstreams import Upstream, answer
