@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,15 +106,21 @@ def is_running(directory: Path) -> bool:
 def _start(directory: Path) -> None:
     for stale in ("socket", "exits"):
         (directory / stale).unlink(missing_ok=True)
-    with (directory / "log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-I", "-S", program.__file__, str(directory.resolve())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        )
+    argv = [sys.executable, "-I", "-S", program.__file__, str(directory.resolve())]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    # Nobody waits for it: it outlives us, or its end ends us.
+    os.posix_spawn(
+        sys.executable,
+        argv,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(directory / "log"), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+    )
 
 
 async def stop(directory: Path, *, grace_s: float = 3.0) -> bool:
