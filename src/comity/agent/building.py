@@ -9,7 +9,7 @@ from comity.agent.state import State
 from comity.core.containers import Mount, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import resources, v1
+from comity.wire.mesos import codec, resources, v1
 
 HOST_IMAGE = "host"
 IMAGE_SANDBOX = "/mnt/mesos/sandbox"
@@ -240,11 +240,11 @@ def _mounts(container: v1.ContainerInfo | None, sandbox: Path) -> tuple[Mount, .
 def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
     """Return the spec with limits above its requests: `cpus` a quota, `mem` in MB."""
     changes: dict[str, float | int | None] = {}
-    if "cpus" in limits and limits["cpus"].value != float("inf"):
+    if "cpus" in limits and limits["cpus"].value < codec.UNLIMITED:
         changes["cpu_quota"] = limits["cpus"].value
     if "mem" in limits:
         mem = limits["mem"].value
-        changes["mem_bytes"] = 0 if mem == float("inf") else int(mem * (1 << 20))
+        changes["mem_bytes"] = 0 if mem >= codec.UNLIMITED else int(mem * (1 << 20))
     return msgspec.structs.replace(spec, **changes) if changes else spec
 
 

@@ -42,8 +42,8 @@ class Master:
                 state.unreachable_agents[agent_id] = Instant(float(value))
             elif kind == "gone":
                 state.gone_agents[agent_id] = Instant(float(value))
-        first = Instant(now + state.config.allocation_interval_s)
-        out.timers.append(SetTimer(AllocationDue(), first))
+        state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
+        out.timers.append(SetTimer(AllocationDue(), state.next_cycle_at))
 
 
 def check_invariants(state: State) -> None:

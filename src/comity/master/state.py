@@ -165,6 +165,8 @@ class State:
     next_agent: int = 0
     next_offer: int = 0
     dirty_cycle_set: bool = False
+    next_cycle_at: float = 0.0
+    """When the next allocation cycle over all agents is due."""
     counters: dict[str, int] = field(default_factory=dict)
     """Counts by metric name, such as `master/messages_kill_task`."""
 

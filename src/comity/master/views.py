@@ -379,13 +379,15 @@ def metrics(state: State, now: Instant) -> dict[str, float]:
         name = "connected" if held.stream is not None else "disconnected"
         shown[f"master/frameworks_{name}"] += 1
         live += held.tasks.values()
+        live += held.unreachable_tasks.values()
     shown["master/frameworks_active"] = shown["master/frameworks_connected"]
     shown["master/frameworks_inactive"] = shown["master/frameworks_disconnected"]
     for state_name in ("staging", "starting", "running", "killing", "unreachable"):
         shown[f"master/tasks_{state_name}"] = 0.0
     for each in live:
         if not each.state.is_terminal:
-            shown[f"master/tasks_{each.state.value.removeprefix('TASK_').lower()}"] += 1
+            name = f"master/tasks_{each.state.value.removeprefix('TASK_').lower()}"
+            shown[name] = shown.get(name, 0.0) + 1
     for ended in ("finished", "failed", "killed", "lost", "error", "dropped", "gone"):
         shown[f"master/tasks_{ended}"] = 0.0
     for name, count in state.counters.items():

@@ -105,7 +105,9 @@ class Allocator:
         held = known.roles if known is not None else {}
         framework = _Framework({}, set(suppressed), True, gpus)
         for role in roles:
-            framework.roles[role] = held.get(role) or _Client(framework_id)
+            # One that left the role while it held something is still counted there.
+            counted = self._members.get(role, {}).get(framework_id)
+            framework.roles[role] = held.get(role) or counted or _Client(framework_id)
             self._join(role, framework_id, framework.roles[role])
         for role, client in held.items():
             if role not in framework.roles:
@@ -232,7 +234,13 @@ class Allocator:
     ) -> None:
         """Remember that a framework does not want these resources for a while."""
         refusals = self._filters.setdefault(agent_id, {})
-        refusals.setdefault((framework_id, role), []).append(refusal)
+        held = refusals.setdefault((framework_id, role), [])
+        held[:] = [
+            one
+            for one in held
+            if one.expires > refusal.expires or not refusal.resources.contains(one.resources)
+        ]
+        held.append(refusal)
 
     # giving
 

@@ -1,9 +1,10 @@
 """Agents register, speak, fall silent and are given up."""
 
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer, Write
+from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import frameworks, lost, sending, statuses
+from comity.master.handlers import frameworks, ids, lost, sending, statuses
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -27,7 +28,7 @@ def agent_key(agent_id: AgentId) -> str:
 def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: Outbox) -> None:
     """Admit an agent, durably, before it hears that it is."""
     info = item.call.subscribe.agent_info
-    fault = _fault_of(info)
+    fault = _fault_of(item.call.subscribe)
     if fault is not None:
         sending.refused(item.to, 400, fault, out)
         return
@@ -44,17 +45,31 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
     else:
         state.count("master/slave_reregistrations")
     agent = _admit(state, info, item, now, out)
-    _recover(state, agent, item.call.subscribe, now, out)
     _greet(state, agent, now, out)
+    _recover(state, agent, item.call.subscribe, now, out)
+    _resend(state, agent, out)
     want_cycle(state, now, out)
 
 
-def _fault_of(info: v1.AgentInfo) -> str | None:
+def _fault_of(brought: link.SubscribeBody) -> str | None:
+    """Return why an agent cannot be admitted: what it runs must fit into what it has."""
+    info = brought.agent_info
     if not info.hostname:
         return "an agent needs a host name"
+    for one in brought.frameworks:
+        fault = None if one.id is None else ids.fault_of(one.id.value, "framework ID")
+        if fault is not None:
+            return fault
+    held = [each.executor_info.resources for each in brought.executors]
+    held += [each.resources for each in brought.tasks if not each.state.is_terminal]
     try:
-        resources.read(info.resources)
-    except resources.ResourceInvalid as error:
+        free = resources.read(info.resources)
+        for written in held:
+            wanted = resources.read(written)
+            if not free.contains(wanted):
+                return "the agent's tasks and executors hold more than the agent has"
+            free = free - wanted
+    except (resources.ResourceInvalid, InvariantViolated) as error:
         return f"the agent's resources are invalid: {error}"
     return None
 
@@ -106,7 +121,6 @@ def _greet(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
         agent_id=v1.Id(value=agent.id), master_info=state.info, ping_timeout_seconds=timeout_s
     )
     sending.to_agent(agent, link.EventRegistered(registered=body), out)
-    _resend(state, agent, out)
     assert agent.link is not None
     ping = PingDue(agent.id, agent.link)
     out.timers.append(SetTimer(ping, Instant(now + state.config.ping_interval_s)))
@@ -155,7 +169,9 @@ def _recover_framework(state: State, info: v1.FrameworkInfo, now: Instant, out: 
     framework.unregistered_at = now
     state.allocator.add_framework(framework.id, framework.roles)
     state.allocator.deactivate_framework(framework.id)
-    frameworks.await_return(framework, now, out)
+    # Its scheduler needs the time to find this master, even if it asked for no failover timeout.
+    grace_s = state.config.agent_reregister_timeout_s
+    frameworks.await_return(framework, now, out, at_least_s=grace_s)
 
 
 def _recover_executors(state: State, agent: Agent, brought: link.SubscribeBody) -> None:

@@ -26,7 +26,8 @@ def want_cycle(state: State, now: Instant, out: Outbox) -> None:
 def on_allocation_due(state: State, item: AllocationDue, now: Instant, out: Outbox) -> None:
     """Offer what is free everywhere; filters may have expired."""
     _offer(state, state.allocator.allocate(now, everything=True), out)
-    out.timers.append(SetTimer(item, Instant(now + state.config.allocation_interval_s)))
+    state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
+    out.timers.append(SetTimer(item, state.next_cycle_at))
 
 
 @table.on(DirtyAllocationDue)

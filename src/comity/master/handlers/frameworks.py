@@ -3,7 +3,7 @@
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import ids, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -27,8 +27,10 @@ def on_scheduler_subscribed(
 ) -> None:
     """Open the stream; what is wrong with the framework is said on it, as Mesos does."""
     info = item.call.subscribe.framework_info
+    if info.id is not None and not info.id.value:
+        info = codec.replace(info, id=None)  # Mesos takes an empty id for none
     asked = item.call.framework_id
-    if asked is not None and (info.id is None or info.id.value != asked.value):
+    if asked is not None and asked.value and (info.id is None or info.id.value != asked.value):
         sending.refused(item.to, 400, "'framework_id' differs from 'framework_info.id'", out)
         return
     if item.principal is not None and info.principal not in (None, item.principal):
@@ -68,6 +70,9 @@ def _fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...])
         return "'FrameworkInfo.failover_timeout' is negative or too large"
     if info.id is None:
         return None
+    fault = ids.fault_of(info.id.value, "framework ID")
+    if fault is not None:
+        return fault
     if FrameworkId(info.id.value) in state.completed_frameworks:
         return "Framework has been removed"
     known = state.frameworks.get(FrameworkId(info.id.value))
@@ -185,9 +190,11 @@ def disconnect(state: State, framework: Framework, now: Instant, out: Outbox) ->
     await_return(framework, now, out)
 
 
-def await_return(framework: Framework, now: Instant, out: Outbox) -> None:
+def await_return(
+    framework: Framework, now: Instant, out: Outbox, *, at_least_s: float = 0.0
+) -> None:
     """Give a framework that is away its failover timeout."""
-    due = Instant(now + framework.info.failover_timeout)
+    due = Instant(now + max(framework.info.failover_timeout, at_least_s))
     out.timers.append(SetTimer(FrameworkReturnDue(framework.id), due))
 
 

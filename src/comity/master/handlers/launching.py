@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from comity.core.effects import Outbox
 from comity.core.ids import ExecutorId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import ids, sending
 from comity.master.state import Agent, Executor, Framework, State, Task
+from comity.resources import ranges
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import codec, link, resources, v1
-
-ID_LENGTH_MAX = 255
 
 
 @dataclass(slots=True)
@@ -77,6 +76,7 @@ def _record(framework: Framework, place: Place, info: v1.TaskInfo) -> None:
     _check_shape(framework, agent, info)
     wanted = _read(info.resources, place.role)
     executor_wanted = _executor_wanted(framework, place, info)
+    _check_overlap(wanted, executor_wanted)
     needed = wanted + executor_wanted
     if not place.remaining.contains(needed):
         raise TaskInvalid(
@@ -85,7 +85,7 @@ def _record(framework: Framework, place: Place, info: v1.TaskInfo) -> None:
         )
     place.remaining = place.remaining - needed
     agent.used = agent.used + needed
-    if info.executor is not None and executor_wanted:
+    if info.executor is not None and not _runs(framework, agent, info.executor):
         key = ExecutorId(info.executor.executor_id.value)
         executor = Executor(info.executor, executor_wanted, place.role)
         framework.executors[agent.id, key] = executor
@@ -126,7 +126,7 @@ def as_task(framework: Framework, info: v1.TaskInfo) -> v1.Task:
 
 
 def _check_shape(framework: Framework, agent: Agent, info: v1.TaskInfo) -> None:
-    check_id(info.task_id.value, "Task ID")
+    _check_id(info.task_id.value, "Task ID")
     task_id = TaskId(info.task_id.value)
     if task_id in framework.tasks:
         raise TaskInvalid(f"Task has duplicate ID: {task_id}")
@@ -148,14 +148,10 @@ def _check_shape(framework: Framework, agent: Agent, info: v1.TaskInfo) -> None:
         raise TaskInvalid("Environment variables of type SECRET are not supported")
 
 
-def check_id(text: str, what: str) -> None:
-    """Refuse ids that could not be names of directories (mesos validation::id)."""
-    if not text or len(text) > ID_LENGTH_MAX:
-        raise TaskInvalid(f"{what} must have 1 to {ID_LENGTH_MAX} characters")
-    if text in (".", ".."):
-        raise TaskInvalid(f"'{text}' is disallowed as {what}")
-    if any(ord(c) < 32 or c == "\x7f" or c in "/\\" for c in text):
-        raise TaskInvalid(f"{what} '{text!r}' contains a slash or a control character")
+def _check_id(text: str, what: str) -> None:
+    fault = ids.fault_of(text, what)
+    if fault is not None:
+        raise TaskInvalid(fault)
 
 
 def _read(wanted: tuple[v1.Resource, ...], role: str) -> Resources:
@@ -171,12 +167,29 @@ def _read(wanted: tuple[v1.Resource, ...], role: str) -> Resources:
     return read
 
 
+def _check_overlap(wanted: Resources, executor_wanted: Resources) -> None:
+    """Refuse what a task and its executor both claim: ports and items cannot be shared."""
+    held = dict(executor_wanted)
+    for kind, amount in wanted:
+        other = held.get(kind)
+        if isinstance(amount, tuple) and isinstance(other, tuple):
+            shared = ranges.overlaps(amount, other)
+        else:
+            shared = isinstance(amount, frozenset) and bool(amount & frozenset(other or ()))  # type: ignore[arg-type]
+        if shared:
+            raise TaskInvalid(f"Task and its executor both use some of the same {kind.name}")
+
+
+def _runs(framework: Framework, agent: Agent, executor: v1.ExecutorInfo) -> bool:
+    return (agent.id, ExecutorId(executor.executor_id.value)) in framework.executors
+
+
 def _executor_wanted(framework: Framework, place: Place, info: v1.TaskInfo) -> Resources:
     """Return what the task's executor adds: nothing when it runs already, or there is none."""
     executor = info.executor
     if executor is None:
         return NOTHING
-    check_id(executor.executor_id.value, "Executor ID")
+    _check_id(executor.executor_id.value, "Executor ID")
     if executor.type is v1.ExecutorType.DEFAULT:
         raise TaskInvalid("'ExecutorInfo.type' must not be DEFAULT in LAUNCH; use LAUNCH_GROUP")
     if executor.command is None:

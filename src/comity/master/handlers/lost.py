@@ -58,8 +58,10 @@ def _forget(state: State, agent: Agent, out: Outbox) -> None:
     withdraw_offers(state, list(agent.offers.values()), out, tell=True)
     for key in list(agent.executors):
         statuses.release_executor(state, agent, key)
-    for framework_id, task_id in agent.tasks:
-        state.frameworks[framework_id].tasks.pop(task_id, None)
+    for (framework_id, task_id), task in agent.tasks.items():
+        framework = state.frameworks[framework_id]
+        if framework.tasks.pop(task_id, None) is not None:
+            framework.completed_tasks.append(task)  # it ended, only the acknowledgement is missing
     state.allocator.remove_agent(agent.id)
     if agent.link is not None:
         state.links.pop(agent.link, None)

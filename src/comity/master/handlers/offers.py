@@ -48,7 +48,9 @@ def accept(
     role = offers[0].role
     for operation in body.operations:
         remaining = _run(state, framework, (agent, role, operation), remaining, now, out)
-    _give_back(state, framework, (agent.id, role, remaining), body.filters, now)
+    left = (agent.id, role, remaining)
+    is_progress = any(launching.tasks_of(operation) for operation in body.operations)
+    _give_back(state, framework, left, _refusal_s(state, body.filters, now, is_progress), now)
     want_cycle(state, now, out)
 
 
@@ -123,32 +125,41 @@ def decline(
     state: State, framework: Framework, call: scheduler.Decline, now: Instant, out: Outbox
 ) -> None:
     """Refuse offers for a while; ids that are not its offers are passed over."""
+    refuse_s = _refusal_s(state, call.decline.filters, now, is_progress=False)
     for one in call.decline.offer_ids:
         offer = framework.offers.get(OfferId(one.value))
         if offer is not None:
             forget_offer(state, offer)
             what = (offer.agent_id, offer.role, offer.resources)
-            _give_back(state, framework, what, call.decline.filters, now)
+            _give_back(state, framework, what, refuse_s, now)
     want_cycle(state, now, out)
+
+
+def _refusal_s(state: State, filters: v1.Filters | None, now: Instant, is_progress: bool) -> float:
+    """Return for how long what is left is not offered to this framework again."""
+    seconds = REFUSE_DEFAULT_S if filters is None else filters.refuse_seconds
+    if seconds < 0:
+        seconds = REFUSE_DEFAULT_S
+    if seconds > 0:
+        # A filter must outlive the next cycle, or it would do nothing.
+        return min(max(seconds, state.config.allocation_interval_s), REFUSE_MAX_S)
+    # No filter. Who launched gets the rest at once; who only declined gets it with the next full
+    # cycle, as in Mesos: at once, a framework without work would decline in an endless loop.
+    return 0.0 if is_progress else state.next_cycle_at - now
 
 
 def _give_back(
     state: State,
     framework: Framework,
     what: tuple[AgentId, str, Resources],
-    filters: v1.Filters | None,
+    refuse_s: float,
     now: Instant,
 ) -> None:
     agent_id, role, resources = what
     if not resources:
         return
-    seconds = REFUSE_DEFAULT_S if filters is None else filters.refuse_seconds
-    if not 0 <= seconds < float("inf"):
-        seconds = REFUSE_DEFAULT_S if seconds != float("inf") else REFUSE_MAX_S
-    if seconds > 0:
-        # A filter must outlive the next cycle, or it would do nothing.
-        kept_s = min(max(seconds, state.config.allocation_interval_s), REFUSE_MAX_S)
-        refusal = Refusal(resources, Instant(now + kept_s))
+    if refuse_s > 0:
+        refusal = Refusal(resources, Instant(now + refuse_s))
         state.allocator.refuse(agent_id, framework.id, role, refusal)
     state.allocator.released(agent_id, framework.id, role, resources)
 

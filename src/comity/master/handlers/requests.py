@@ -62,8 +62,8 @@ def acknowledge(
     """Pass an acknowledgement on; that of a terminal update lets the task be forgotten."""
     body = call.acknowledge
     agent = state.agents.get(AgentId(body.agent_id.value))
-    if agent is None:
-        return
+    if agent is None or agent.link is None:
+        return  # the agent will repeat the update when it is back
     task = framework.tasks.get(TaskId(body.task_id.value))
     if task is not None and task.pending_terminal_uuid == body.uuid:
         forget(state, framework, task)

@@ -8,6 +8,7 @@ still does not fit is a `DecodeFailed` with the place of the fault.
 
 import enum
 import functools
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ from comity.core.errors import ComityError
 from comity.wire.mesos import executor, link, operator, scheduler
 
 T = TypeVar("T")
+
+UNLIMITED = 1e15
+"""What "Infinity" is read as: JSON has no number for it, so it could not be passed on."""
 
 
 class DecodeFailed(ComityError):
@@ -72,6 +76,8 @@ def decode(kind: Any, data: bytes) -> Any:
         raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
     except RecursionError as error:
         raise DecodeFailed("Failed to parse body into JSON: nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
     try:
         return msgspec.convert(_lenient(msgspec.json.decode(data), kind), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -148,9 +154,12 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
 def _lenient_scalar(value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, str):
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return value
+        if math.isnan(number):
+            raise DecodeFailed("Failed to convert JSON into a message: not a number")
+        return max(-UNLIMITED, min(number, UNLIMITED))
     if kind is bool and value in ("true", "false"):
         return value == "true"
     return value

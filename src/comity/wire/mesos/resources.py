@@ -31,6 +31,8 @@ def read(resources: Iterable[v1.Resource]) -> Resources:
         if held is None:
             amounts[kind] = amount
         else:
+            if type(held) is not type(amount):
+                raise ResourceInvalid(f"{resource.name}: one name with two types of value")
             joined = Resources({kind: held}) + Resources({kind: amount})
             amounts.update(joined)
     return Resources(amounts)
