@@ -40,6 +40,8 @@ def kubernetes(cluster, clients):
     """Install Kubernetes by one command; give the cluster when kubectl reaches it."""
     cluster.dcos("package", "install", "kubernetes", "--yes")
     eventually(lambda: cluster.running("kubernetes"), "the control plane runs as a task")
-    eventually(lambda: cluster.dcos("kubernetes", "kubeconfig") or True, "kubeconfig is written")
+    config = str(cluster.home / ".kube" / "config")
+    written = ("kubernetes", "kubeconfig", "--output", config)
+    eventually(lambda: cluster.dcos(*written) or True, "the kubeconfig is written")
     eventually(lambda: cluster.kubectl("get", "--raw", "/readyz") == "ok", "the API is ready")
     return cluster

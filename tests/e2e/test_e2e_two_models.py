@@ -50,7 +50,7 @@ class Ledger(threading.Thread):
         self._stop_asked = threading.Event()
 
     def run(self):
-        while not self._stop_asked.wait(0.1):
+        while not self._stop_asked.wait(0.02):
             _, state = fetch(self._url + "/state")
             self.looks += 1
             for agent in state["slaves"]:
