@@ -20,6 +20,8 @@ from comity.wire.mesos import executor, link, operator, scheduler
 
 T = TypeVar("T")
 
+_TOO_DEEP = "Failed to parse body into JSON: nested too deeply"
+
 UNLIMITED = 1e15
 """What "Infinity" is read as: JSON has no number for it, so it could not be passed on."""
 
@@ -70,20 +72,20 @@ def decode(kind: Any, data: bytes) -> Any:
     """
     try:
         return _decoder(kind).decode(data)
-    except msgspec.ValidationError:
-        pass
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        pass  # perhaps within Mesos's tolerances, else the walk below finds the fault again
     except msgspec.DecodeError as error:
         raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
     except RecursionError as error:
-        raise DecodeFailed("Failed to parse body into JSON: nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
+        raise DecodeFailed(_TOO_DEEP) from error
     try:
         return msgspec.convert(_lenient(msgspec.json.decode(data), kind), kind, strict=False)
     except msgspec.ValidationError as error:
         raise DecodeFailed(_explain(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
     except RecursionError as error:
-        raise DecodeFailed("Failed to parse body into JSON: nested too deeply") from error
+        raise DecodeFailed(_TOO_DEEP) from error
 
 
 def _explain(text: str) -> str:
