@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from comity.runtime.containers.errors import ImageRefused
 from comity.runtime.images import references, sources, unpacking
 
 
@@ -66,6 +67,8 @@ class ImageStore:
             for digest in digests:
                 self._unpack(source, reference, digest, work)
             found = {"layers": digests, "config": json.loads(config.read_bytes()).get("config")}
+        except OSError as error:
+            raise ImageRefused(f"image {text} cannot be stored: {error}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
         draft = record.with_suffix(".new")
@@ -84,7 +87,12 @@ class ImageStore:
         draft.mkdir()
         unpacking.unpack(archive, draft)
         archive.unlink()
-        draft.replace(final)
+        try:
+            draft.replace(final)
+        except OSError:
+            if not final.is_dir():
+                raise
+            shutil.rmtree(draft)  # another pull, of another name of it, was faster
 
     def _layer(self, digest: str) -> Path:
         return self._directory / "layers" / digest.replace(":", "-")

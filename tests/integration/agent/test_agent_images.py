@@ -1,0 +1,216 @@
+"""Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from comity.runtime.containers.oci import find_runtime
+from comity.runtime.images import unpacking
+from comity.runtime.images.errors import ImageInvalid
+from comity.wire.mesos import v1
+from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
+from support.kernel import Kernel, shell
+
+S = v1.TaskState
+BUSYBOX = shutil.which("busybox")
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.images,
+    pytest.mark.skipif(os.geteuid() != 0, reason="image containers need root"),
+    pytest.mark.skipif(find_runtime()[0] is None, reason="no OCI runtime is installed"),
+    pytest.mark.skipif(BUSYBOX is None, reason="busybox-static is not installed"),
+]
+
+
+def layer(entries):
+    """Return a tar file of (name, content or link target, type) entries."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name, content, kind in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = kind, 0o755
+            if kind == tarfile.REGTYPE:
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+            else:
+                entry.linkname = content.decode()
+                tar.addfile(entry)
+    return data.getvalue()
+
+
+def write_layout(directory, layers, config=None):
+    """Write an OCI layout whose image is tagged `latest`."""
+    blobs = directory / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def put(data):
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"digest": f"sha256:{digest}", "size": len(data)}
+
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    document = {"config": config or {}, "os": "linux", "architecture": "amd64"}
+    manifest = {
+        "schemaVersion": 2,
+        "config": put(json.dumps(document).encode()),
+        "layers": [put(data) for data in layers],
+    }
+    entry = {"mediaType": kind, **put(json.dumps(manifest).encode())}
+    entry["annotations"] = {"org.opencontainers.image.ref.name": "latest"}
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+@pytest.fixture
+def layouts(tmp_path):
+    """Give a directory with the image `box`: busybox in two layers, the second hiding a file."""
+    directory = tmp_path / "layouts"
+    program = Path(BUSYBOX).read_bytes()
+    names = ("sh", "echo", "cat", "ls", "sleep", "test", "true")
+    links = [(f"bin/{name}", b"busybox", tarfile.SYMTYPE) for name in names]
+    base = layer(
+        [
+            ("bin", b"", tarfile.DIRTYPE),
+            ("bin/busybox", program, tarfile.REGTYPE),
+            *links,
+            ("etc", b"", tarfile.DIRTYPE),
+            ("etc/hidden", b"x", tarfile.REGTYPE),
+            ("etc/shown", b"shown\n", tarfile.REGTYPE),
+        ]
+    )
+    upper = layer([("etc/.wh.hidden", b"", tarfile.REGTYPE)])
+    config = {"Env": ["FROM_IMAGE=yes", "PATH=/bin"], "Cmd": ["echo", "the image's command"]}
+    write_layout(directory / "box", [base, upper], config)
+    return directory
+
+
+@pytest.fixture
+async def kernel(tmp_path, layouts):
+    async with Kernel(tmp_path, "--docker-registry", str(layouts)) as made:
+        yield made
+    assert left_behind(tmp_path) == []
+
+
+def left_behind(directory):
+    """Return the mounts and cgroups of the agent of a directory."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    mounts = [line.split()[4] for line in lines if str(directory) in line.split()[4]]
+    agent = hashlib.sha256(str(directory / "a").encode()).hexdigest()[:12]
+    return mounts + [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/comity*/{agent}*")]
+
+
+def is_alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+def image(name, **command):
+    docker = DockerImage(name=name)
+    mesos = MesosInfo(image=Image(type="DOCKER", docker=docker))
+    container = v1.ContainerInfo(type="MESOS", mesos=mesos)
+    return {"container": container, "command": v1.CommandInfo(**command)}
+
+
+def output(kernel, task):
+    (path,) = kernel.directory.glob(f"a/slaves/*/frameworks/*/executors/{task}/runs/latest/stdout")
+    return path.read_text()
+
+
+async def test_an_image_with_its_own_command_environment_and_files(kernel):
+    script = "echo $FROM_IMAGE; cat /etc/shown; ls /etc; echo kept > $MESOS_SANDBOX/file"
+    async with kernel.scheduler() as mesos:
+        await mesos.launch(
+            {"id": "own", **image("box", shell=False)},
+            {"id": "script", **image("box:latest", value=script)},
+        )
+        for task in ("own", "script"):
+            await mesos.until(
+                lambda task=task: mesos.states(task)[-1:] and mesos.last(task).state.is_terminal
+            )
+            assert mesos.last(task).state is S.FINISHED, mesos.last(task).message
+        assert output(kernel, "own") == "the image's command\n"
+        lines = output(kernel, "script").splitlines()
+        assert lines[:2] == ["yes", "shown"]
+        assert "hidden" not in lines
+        (kept,) = kernel.directory.glob("a/slaves/*/**/executors/script/runs/latest/file")
+        assert kept.read_text() == "kept\n"
+
+
+async def test_a_running_image_container_survives_the_agent_and_dies_when_killed(kernel):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image("box", value="exec sleep 600")})
+        running = await mesos.until_state("t", S.RUNNING)
+        await kernel.restart_agent()
+        assert is_alive(running.container_status.executor_pid)
+        mesos.mesos.kill("t")
+        await mesos.until_state("t", S.KILLED)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nothing", "no OCI layout of image nothing"),
+        ("box:old", "box:old is not in the OCI layout"),
+        ("Bad Name", "is not an image reference"),
+    ],
+)
+async def test_an_image_that_is_not_to_be_had_says_why(kernel, name, text):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image(name, value="true")})
+        failed = await mesos.until_state("t", S.FAILED)
+        assert failed.reason is v1.Reason.CONTAINER_LAUNCH_FAILED
+        assert text in failed.message
+
+
+async def test_a_program_that_is_not_in_the_image_says_so(kernel):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image("box", value="/no/such", shell=False)})
+        failed = await mesos.until_state("t", S.FAILED)
+        assert "no such file" in failed.message.lower()
+
+
+async def test_memory_limits_bite_and_are_named(kernel):
+    async with kernel.scheduler() as mesos:
+        hog = "x=x; while :; do x=$x$x; done"
+        await mesos.launch(
+            {"id": "image", **image("box", value=hog)}, {"id": "plain", **shell(hog)}
+        )
+        for task in ("image", "plain"):
+            failed = await mesos.until_state(task, S.FAILED)
+            assert failed.reason is v1.Reason.CONTAINER_LIMITATION_MEMORY
+
+
+def test_a_layer_with_a_wrong_digest_is_refused(layouts, tmp_path):
+    from comity.runtime.images.references import parse
+    from comity.runtime.images.sources import LayoutDirectory, find_manifest
+
+    source = LayoutDirectory(layouts)
+    manifest = find_manifest(source, parse("box"))
+    digest = manifest["layers"][0]["digest"]
+    (layouts / "box" / "blobs" / "sha256" / digest[7:]).write_bytes(b"changed")
+    with pytest.raises(ImageInvalid, match="digest mismatch"):
+        source.blob(parse("box"), digest, tmp_path / "layer")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../evil", b"x", tarfile.REGTYPE)],
+        [("link", b"/tmp", tarfile.SYMTYPE), ("link/evil", b"x", tarfile.REGTYPE)],
+        [("hard", b"../../etc/passwd", tarfile.LNKTYPE)],
+    ],
+)
+def test_a_layer_cannot_write_outside_its_directory(tmp_path, entries):
+    archive = tmp_path / "layer.tar"
+    archive.write_bytes(layer(entries))
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(ImageInvalid):
+        unpacking.unpack(archive, target)
+    assert not (tmp_path / "evil").exists()
