@@ -121,7 +121,8 @@ class Agent:
     registered_at: Instant
     link: str | None
     """The id of its link; None while it is disconnected."""
-    last_heard: Instant
+    pings_missed: int = 0
+    """Pings since it was last heard of."""
     reregistered_at: Instant | None = None
     used: Resources = NOTHING
     offers: dict[OfferId, Offer] = field(default_factory=dict)

@@ -85,7 +85,7 @@ def _admit(
         withdraw_offers(state, list(known.offers.values()), out, tell=True)
         if known.info.attributes != info.attributes:
             state.allocator.drop_filters_of_agent(agent_id)
-        known.info, known.ip, known.link, known.last_heard = info, item.ip, item.link, now
+        known.info, known.ip, known.link, known.pings_missed = info, item.ip, item.link, 0
         known.total = resources.read(info.resources)
         known.reregistered_at = now
         agent = known
@@ -97,7 +97,6 @@ def _admit(
             total=resources.read(info.resources),
             registered_at=now,
             link=item.link,
-            last_heard=now,
         )
         state.agents[agent_id] = agent
     state.recovered_agents.pop(agent_id, None)
@@ -121,6 +120,8 @@ def _greet(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
         agent_id=v1.Id(value=agent.id), master_info=state.info, ping_timeout_seconds=timeout_s
     )
     sending.to_agent(agent, link.EventRegistered(registered=body), out)
+    sending.to_agent(agent, link.EventPing(), out)
+    agent.pings_missed = 1
     assert agent.link is not None
     ping = PingDue(agent.id, agent.link)
     out.timers.append(SetTimer(ping, Instant(now + state.config.ping_interval_s)))
@@ -155,6 +156,9 @@ def _recover(
             sending.to_agent(agent, event, out)
         elif framework_id not in state.frameworks:
             _recover_framework(state, info, now, out)
+        elif state.frameworks[framework_id].info != info:
+            newer = state.frameworks[framework_id].info
+            sending.to_agent(agent, link.EventUpdateFramework(framework_info=newer), out)
     _recover_executors(state, agent, brought)
     reported = _recover_tasks(state, agent, brought, now, out)
     for key, task in list(agent.tasks.items()):
@@ -271,7 +275,7 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
         sending.refused(item.to, 403, "this link is not open; subscribe again", out)
         return
     agent = state.agents[agent_id]
-    agent.last_heard = now
+    agent.pings_missed = 0
     for call in item.calls:
         match call:
             case link.Update():
@@ -294,10 +298,11 @@ def on_ping_due(state: State, item: PingDue, now: Instant, out: Outbox) -> None:
     agent = state.agents.get(item.agent_id)
     if agent is None or agent.link != item.link:
         return
-    timeout_s = state.config.ping_interval_s * state.config.pings_missed_max
-    if now - agent.last_heard >= timeout_s:
+    # Counted, not timed: after this process was stopped for a while, agents get their pings first.
+    if agent.pings_missed >= state.config.pings_missed_max:
         lost.mark_unreachable(state, agent, now, out)
         return
+    agent.pings_missed += 1
     sending.to_agent(agent, link.EventPing(), out)
     out.timers.append(SetTimer(item, Instant(now + state.config.ping_interval_s)))
 

@@ -48,7 +48,8 @@ def launch(
 ) -> Resources:
     """Launch what is valid; return what is left of the offers' resources."""
     run: list[v1.TaskInfo] = []
-    for info in tasks_of(operation):
+    for given in tasks_of(operation):
+        info = _allocated(framework, place.role, given)
         try:
             _record(framework, place, info)
         except TaskInvalid as fault:
@@ -165,6 +166,28 @@ def _read(wanted: tuple[v1.Resource, ...], role: str) -> Resources:
     if not read:
         raise TaskInvalid("Task uses no resources")
     return read
+
+
+def _allocated(framework: Framework, role: str, info: v1.TaskInfo) -> v1.TaskInfo:
+    """Say in the resources to which role they are allocated, where a framework has several.
+
+    A later master learns it from the agent; frameworks often leave it out.
+    """
+    if len(framework.roles) < 2:
+        return info
+    info = codec.replace(info, resources=_with_role(info.resources, role))
+    if info.executor is None:
+        return info
+    charged = _with_role(info.executor.resources, role)
+    return codec.replace(info, executor=codec.replace(info.executor, resources=charged))
+
+
+def _with_role(written: tuple[v1.Resource, ...], role: str) -> tuple[v1.Resource, ...]:
+    allocation = v1.AllocationInfo(role=role)
+    return tuple(
+        one if one.allocation_info is not None else codec.replace(one, allocation_info=allocation)
+        for one in written
+    )
 
 
 def _check_overlap(wanted: Resources, executor_wanted: Resources) -> None:
