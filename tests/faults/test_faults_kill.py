@@ -30,16 +30,32 @@ def steady(kubernetes):
     cluster = kubernetes
     assert cluster.send("POST", "marathon", "/v2/apps", APP)[0] == 201
     cluster.kubectl("apply", "-f", "-", given=DEPLOYMENT)
-    eventually(lambda: len(cluster.running("steady.")) == 3, "three instances run")
+    eventually(lambda: len(instances(cluster)) == 3, "three instances run")
     eventually(lambda: len(cluster.running("steady-pods")) == 2, "two pods run")
     eventually(lambda: len(ready_pods(cluster)) == 2, "two pods are ready")
     return cluster
 
 
+def instances(cluster):
+    """Return the running tasks of the app."""
+    return [task for task in cluster.running("steady") if task["name"] == "steady"]
+
+
 def ready_pods(cluster):
-    """Return the names of the pods that are Running."""
+    """Return the containers of the pods that are Running; a restarted one has another id."""
     listed = json.loads(cluster.kubectl("get", "pods", "-o", "json"))["items"]
-    return {pod["metadata"]["name"] for pod in listed if pod["status"].get("phase") == "Running"}
+    return {
+        container["containerID"]
+        for pod in listed
+        if pod["status"].get("phase") == "Running"
+        for container in pod["status"]["containerStatuses"]
+    }
+
+
+def keep(cluster, name):
+    """Have the Kubernetes API acknowledge a config map."""
+    manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+    cluster.kubectl("apply", "-f", "-", given=manifest + "data: {kept: 'yes'}\n")
 
 
 def held(cluster):
@@ -77,7 +93,7 @@ def test_kill_9_loses_no_task_and_no_acknowledged_write(steady, component):
     app = {"id": key, "cmd": "sleep 1", "cpus": 0.01, "mem": 8, "instances": 0}
     assert cluster.send("POST", "marathon", "/v2/apps", app)[0] == 201
     name = key.strip("/")
-    cluster.kubectl("create", "configmap", name, "--from-literal=kept=yes")
+    keep(cluster, name)
 
     os.kill(cluster.pid(component), signal.SIGKILL)
 
@@ -93,16 +109,16 @@ def test_kill_9_loses_no_task_and_no_acknowledged_write(steady, component):
 def _scales(cluster):
     """Launch one more task and take it away again: the whole path works."""
     cluster.send("PUT", "marathon", "/v2/apps/steady?force=true", {"instances": 4})
-    eventually(lambda: len(cluster.running("steady.")) == 4, "a fourth instance runs")
+    eventually(lambda: len(instances(cluster)) == 4, "a fourth instance runs")
     cluster.send("PUT", "marathon", "/v2/apps/steady?force=true", {"instances": 3})
-    return eventually(lambda: len(cluster.running("steady.")) == 3, "three instances run")
+    return eventually(lambda: len(instances(cluster)) == 3, "three instances run")
 
 
 def test_kill_9_of_the_kubernetes_control_plane_loses_nothing(steady):
     cluster = steady
     before, pods = held(cluster), ready_pods(cluster)
-    cluster.kubectl("create", "configmap", "acknowledged", "--from-literal=kept=yes")
-    (task,) = cluster.running("kubernetes.") or cluster.running("kubernetes")
+    keep(cluster, "acknowledged")
+    (task,) = cluster.running("kubernetes")
     for pid in processes(cluster, task["id"]):
         os.kill(pid, signal.SIGKILL)
     eventually(
