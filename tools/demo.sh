@@ -20,9 +20,14 @@ comity up --work-dir "$WORK_DIR" --detach "${options[@]}"
 gateway=$(comity status --work-dir "$WORK_DIR" | awk '$1 == "gateway" { print $6 }')
 dcos cluster setup "$gateway"
 dcos marathon app show /hello >/dev/null 2>&1 || dcos marathon app add examples/hello.json
-dcos package install kubernetes --yes --wait 2>&1 || dcos kubernetes status
+dcos package list kubernetes >/dev/null 2>&1 || dcos package install kubernetes --yes --wait
 kubeconfig="$WORK_DIR/kubeconfig"
-dcos kubernetes kubeconfig --output "$kubeconfig"
+# After a second `make up` the control plane is a task that is being started again.
+for _ in $(seq 60); do
+    dcos kubernetes kubeconfig --output "$kubeconfig" 2>/dev/null && break
+    sleep 1
+done
+dcos kubernetes status
 
 if command -v kubectl >/dev/null; then
     export KUBECONFIG="$kubeconfig"

@@ -173,6 +173,20 @@ def test_a_replication_controller_is_the_same(world):
     assert status(world, "replicationcontrollers", ("default", "rc"))["availableReplicas"] == 2
 
 
+def test_pods_that_keep_failing_come_slower_and_slower(world):
+    world.put("replicasets", replica_set(count=2))
+    world.settle()
+    for _ in range(300):
+        for pod in world.active():
+            world.finish(pod)
+        world.settle()
+        world.pass_time(1)
+    assert 4 < len(world.ended()) < 60
+    world.pass_time(200)
+    world.run_all()
+    assert len(world.active()) == 2
+
+
 # Deployments
 
 

@@ -31,6 +31,12 @@ Json = dict[str, Any]
 BURST_MAX = 500
 """Pods created or deleted in one look."""
 
+FAILURES_COUNT_S = 120.0
+"""How long a failed pod counts as a sign that the next one will fail as well."""
+
+REST_MAX_S = 30.0
+"""The longest rest between two rounds of pods that keep failing."""
+
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
@@ -45,7 +51,11 @@ def reconcile(plural: str, key: Key, view: View, now: Instant) -> Iterator[Actio
     own = claims.claimed(owner, pods, picks)
     active = [pod for pod in own if is_active(pod)]
     if not is_deleting(owner):
-        yield from _scale(owner, active, view)
+        resting = _rests_until(owner, own, now)
+        if resting is not None and len(active) < owner["spec"].get("replicas", 1):
+            yield Again(resting)
+        else:
+            yield from _scale(owner, active)
     yield from _status(plural, owner, active, view, now)
 
 
@@ -58,7 +68,27 @@ def _selector(owner: Json) -> claims.Picks:
     return lambda labels: selects(selector, labels)
 
 
-def _scale(owner: Json, active: list[Json], view: View) -> Iterator[Action]:
+def _rests_until(owner: Json, own: list[Json], now: Instant) -> Instant | None:
+    """Return when pods that keep failing may be replaced again; None when that is now.
+
+    Kubernetes replaces failed pods at once, which fills a cluster with them when none can run. Here
+    a whole set may fail and come back at once; each further round within two minutes waits longer.
+    """
+    failed = [
+        created
+        for pod in own
+        if (pod.get("status") or {}).get("phase") == "Failed"
+        and (created := instant(pod["metadata"].get("creationTimestamp"))) is not None
+        and created > now - FAILURES_COUNT_S
+    ]
+    rounds = len(failed) // max(1, owner["spec"].get("replicas", 1))
+    if rounds < 2:
+        return None
+    until = Instant(max(failed) + min(REST_MAX_S, 2.0 ** (rounds - 2)))
+    return until if until > now else None
+
+
+def _scale(owner: Json, active: list[Json]) -> Iterator[Action]:
     wanted = owner["spec"].get("replicas", 1)
     missing = wanted - len(active)
     if missing > 0 and (owner["spec"].get("template") or {}).get("spec"):
