@@ -405,7 +405,7 @@ def test_a_silent_agent_is_unreachable_and_may_return(can, state):
     world.launch("t")
     world.updates()
     held = world.state.frameworks["M-0000"].tasks["t"].info
-    world.run(76)
+    world.run(91)  # a ping every 15 s, five without an answer
     [status] = world.updates()
     assert status.state is state
     assert (status.unreachable_time is not None) == (state is S.UNREACHABLE)
