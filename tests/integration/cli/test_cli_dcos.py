@@ -454,7 +454,7 @@ async def test_kubeconfig(person, tmp_path):
 
     plane.router.add("GET", "/kubeconfig", kubeconfig)
     plane.router.add("GET", "/healthz", healthz)
-    assert await person.runs("kubernetes kubeconfig") == "apiVersion: v1\n"
+    assert await person.runs("kubernetes kubeconfig --output -") == "apiVersion: v1\n"
     file = tmp_path / "sub" / "kubeconfig"
     await person.runs(f"kubernetes kubeconfig --output {file}")
     assert file.read_text() == "apiVersion: v1\n"

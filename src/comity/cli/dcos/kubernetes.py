@@ -39,17 +39,15 @@ def parser() -> argparse.ArgumentParser:
     config = commands.add(
         "kubeconfig",
         _kubeconfig,
-        "print a kubeconfig, or write it to a file",
+        "add the cluster to ~/.kube/config, or write a kubeconfig elsewhere",
         examples="""
-        dcos kubernetes kubeconfig > kubeconfig
+        dcos kubernetes kubeconfig && kubectl get nodes
         dcos kubernetes kubeconfig --output ./kubeconfig
-        dcos kubernetes kubeconfig --merge
+        dcos kubernetes kubeconfig --output -
         """,
     )
-    where = config.add_mutually_exclusive_group()
-    where.add_argument("--output", type=Path, metavar="FILE", help="write it here, mode 0600")
-    where.add_argument(
-        "--merge", action="store_true", help="add it to ~/.kube/config (or $KUBECONFIG)"
+    config.add_argument(
+        "--output", metavar="FILE", help="write it here (mode 0600) instead; - is the screen"
     )
     status = commands.add("status", _status, "say whether it is up, and what it runs")
     parsing.add_json(status)
@@ -121,13 +119,13 @@ async def _kubeconfig(args: argparse.Namespace) -> None:
     async with connected() as cluster:
         plane = _control_plane(await _app(cluster, args.app_id))
         text = await _fetch_kubeconfig(cluster.client, plane)
-    if args.merge:
-        _merge(text)
+    if args.output == "-":
+        print(text.decode(), end="")
     elif args.output is not None:
-        _write(args.output, text)
+        _write(Path(args.output), text)
         printing.note(f"kubectl --kubeconfig {args.output} get nodes")
     else:
-        print(text.decode(), end="")
+        _merge(text)
 
 
 def _write(path: Path, text: bytes) -> None:
@@ -144,12 +142,19 @@ def _write(path: Path, text: bytes) -> None:
 
 
 def _merge(text: bytes) -> None:
-    """Let kubectl itself join the two files: it knows all that a kubeconfig may hold."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        raise UserError("--merge needs kubectl, which is not here; use --output FILE")
+    """Add to the user's own kubeconfig; kubectl joins the two, as it knows all that they hold."""
     held = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     target = Path(held.split(os.pathsep)[0])
+    if not target.exists():
+        _write(target, text)
+        printing.note(f"wrote {target}; try: kubectl get nodes")
+        return
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise UserError(
+            f"{target} exists, and kubectl, which would join the two, is not here; "
+            "use --output FILE"
+        )
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder) / "kubeconfig"
         _write(ours, text)
