@@ -1,0 +1,316 @@
+"""The Kubernetes scheduler's machine: offers and pods in, bindings and launches out."""
+
+import json
+from random import Random
+
+import pytest
+
+from comity.core.effects import Outbox
+from comity.core.instants import Instant
+from comity.kube.scheduler import fitting, inputs, outbox, pods
+from comity.kube.scheduler.handlers import table
+from comity.kube.scheduler.machine import PodScheduler
+from comity.kube.scheduler.state import Node, Settings, State, task_id_of
+from comity.resources.amounts import Kind, Resources
+from comity.wire.mesos import resources, v1
+
+SETTINGS = Settings(role="kubernetes", executor_command="comity kube-node", executor_data=b"{}")
+
+
+def pod(name="web", cpu="100m", memory="64Mi", **spec):
+    container = {
+        "name": "main",
+        "image": "host",
+        "resources": {"requests": {"cpu": cpu, "memory": memory}},
+        **spec.pop("container", {}),
+    }
+    metadata = {"namespace": "default", "name": name, "uid": f"uid-{name}"}
+    return {"metadata": metadata, "spec": {"containers": [container], **spec}, "status": {}}
+
+
+def offer(name="node-1", cpus=4.0, mem=4096.0, number=0, executors=()):
+    held = Resources.scalars(cpus=cpus, mem=mem) + Resources({Kind("ports"): ((31000, 31100),)})
+    return v1.Offer(
+        id=v1.Id(value=f"offer-{name}-{number}"),
+        framework_id=v1.Id(value="framework"),
+        agent_id=v1.Id(value=f"agent-{name}"),
+        hostname=name,
+        resources=resources.write(held, role="kubernetes"),
+        executor_ids=tuple(v1.Id(value=each) for each in executors),
+    )
+
+
+def node_object(name="node-1", labels=None, **spec):
+    capacity = {"cpu": "4", "memory": "4Gi"}
+    annotations = {"comity.io/kubelet-port": "31050", "comity.io/agent-id": f"agent-{name}"}
+    ready = {"type": "Ready", "status": "True"}
+    return {
+        "metadata": {"name": name, "labels": labels or {}, "annotations": annotations},
+        "spec": spec,
+        "status": {"capacity": capacity, "conditions": [ready]},
+    }
+
+
+class World:
+    def __init__(self, *names):
+        self.now = 1000.0
+        self.state = State(SETTINGS, Random(1))
+        self.machine = PodScheduler(self.state)
+        self.timers = {}
+        self.effects = []
+        self.put(inputs.SubscribedToMaster())
+        for name in names or ("node-1",):
+            self.put(inputs.NodeSeen(node_object(name)))
+
+    def put(self, item):
+        """Step an input and what is due at once; return the effects."""
+        before, queue = len(self.effects), [item]
+        while queue:
+            out = Outbox()
+            self.machine.step(queue.pop(0), Instant(self.now), out)
+            self.effects += out.launches
+            self.timers.update({timer.item: timer.at for timer in out.timers})
+            queue += self._due()
+        return self.effects[before:]
+
+    def _due(self):
+        due = [item for item, at in self.timers.items() if at <= self.now]
+        for item in due:
+            del self.timers[item]
+        return due
+
+    def advance(self, seconds):
+        before = len(self.effects)
+        self.now += seconds
+        for item in self._due():
+            self.put(item)
+        return self.effects[before:]
+
+    def offer(self, *offers):
+        return self.put(inputs.OffersCame(offers))
+
+    def calls(self, name, effects=None):
+        held = self.effects if effects is None else effects
+        return [e for e in held if isinstance(e, outbox.CallMaster) and e.name == name]
+
+    def of(self, kind, effects=None):
+        return [e for e in (self.effects if effects is None else effects) if type(e) is kind]
+
+    def bind_all(self):
+        effects = []
+        for uid, name in list(self.state.binding.items()):
+            effects += self.put(inputs.PodBound(uid, name))
+        return effects
+
+
+def test_every_input_has_a_handler():
+    assert table.inputs == frozenset(inputs.Input.__args__)
+
+
+def test_a_pod_is_bound_and_then_launched():
+    world = World()
+    world.put(inputs.PodSeen(pod()))
+    effects = world.offer(offer())
+    assert world.of(outbox.BindPod, effects) == [
+        outbox.BindPod(("default", "web"), "uid-web", "node-1")
+    ]
+    assert not world.calls("accept", effects)
+    effects = world.put(inputs.PodBound("uid-web", "node-1"))
+    [accept] = world.calls("accept", effects)
+    [task] = accept.tasks
+    assert task.task_id.value == task_id_of(pod()) == "default.web.uid-web"
+    assert json.loads(task.data)["spec"]["nodeName"] == "node-1"
+    assert task.executor.executor_id.value == "kubernetes-node"
+    used = resources.read(task.resources)
+    assert (used.milli_of("cpus"), used.milli_of("mem")) == (100, 64000)
+
+
+def test_several_pods_go_with_one_offer():
+    world = World()
+    for name in ("a", "b", "c"):
+        world.put(inputs.PodSeen(pod(name)))
+    world.offer(offer())
+    [accept] = world.calls("accept", world.bind_all())
+    assert len(accept.tasks) == 3
+    assert len({task.executor for task in accept.tasks}) == 1
+
+
+def test_no_more_is_placed_than_was_offered():
+    world = World()
+    for name in ("a", "b", "c"):
+        world.put(inputs.PodSeen(pod(name, cpu="1")))
+    effects = world.offer(offer(cpus=2.15))
+    assert len(world.of(outbox.BindPod, effects)) == 2
+    assert len(world.state.pending) == 1
+
+
+def test_a_refused_binding_launches_nothing_and_gives_the_offer_back():
+    world = World()
+    world.put(inputs.PodSeen(pod()))
+    world.offer(offer())
+    effects = world.put(inputs.PodBound("uid-web", "node-1", error="gone"))
+    assert not world.calls("accept", effects)
+    assert world.calls("decline", effects)
+
+
+def test_an_offer_withdrawn_while_binding_fails_the_pod():
+    world = World()
+    world.put(inputs.PodSeen(pod()))
+    world.offer(offer())
+    world.put(inputs.OfferRescinded("offer-node-1-0"))
+    effects = world.put(inputs.PodBound("uid-web", "node-1"))
+    assert [e.reason for e in world.of(outbox.FailPod, effects)] == ["OfferRescinded"]
+
+
+def test_pods_spread_over_the_freest_nodes():
+    world = World("node-1", "node-2")
+    world.put(inputs.PodSeen(pod("a", cpu="1")))
+    world.put(inputs.PodSeen(pod("b", cpu="1")))
+    effects = world.offer(offer("node-1"), offer("node-2"))
+    assert {each.node for each in world.of(outbox.BindPod, effects)} == {"node-1", "node-2"}
+
+
+def test_an_unschedulable_pod_says_why_once():
+    world = World()
+    world.put(inputs.PodSeen(pod(cpu="100")))
+    world.offer(offer())
+    marks = world.of(outbox.MarkUnschedulable, world.advance(3.0))
+    assert [each.message for each in marks] == ["0/1 nodes are available: 1 Insufficient cpu."]
+
+
+def test_nothing_pending_gives_offers_back_and_asks_for_none():
+    world = World()
+    effects = world.offer(offer())
+    assert world.calls("decline", effects)
+    assert world.calls("suppress", effects)
+    effects = world.put(inputs.PodSeen(pod()))
+    assert world.calls("revive", effects)
+
+
+def test_a_running_executor_is_not_paid_for_again():
+    world = World()
+    world.put(inputs.PodSeen(pod(cpu="4")))
+    effects = world.offer(offer(cpus=4.0, executors=("kubernetes-node",)))
+    assert world.of(outbox.BindPod, effects)
+    other = World()
+    other.put(inputs.PodSeen(pod(cpu="4")))
+    assert not other.of(outbox.BindPod, other.offer(offer(cpus=4.0)))
+
+
+def status(state, source, task_id="default.web.uid-web"):
+    return inputs.StatusCame(
+        v1.TaskStatus(
+            task_id=v1.Id(value=task_id),
+            state=state,
+            source=source,
+            agent_id=v1.Id(value="agent-node-1"),
+        )
+    )
+
+
+def test_an_end_that_the_node_reported_is_left_to_it():
+    world = World()
+    world.put(inputs.PodSeen(pod(nodeName="node-1")))
+    assert not world.put(status(v1.TaskState.FAILED, v1.Source.EXECUTOR))
+
+
+@pytest.mark.parametrize("source", [v1.Source.AGENT, v1.Source.MASTER])
+def test_an_end_that_others_reported_fails_or_removes_the_pod(source):
+    world = World()
+    bound = pod(nodeName="node-1")
+    world.put(inputs.PodSeen(bound))
+    assert world.of(outbox.FailPod, world.put(status(v1.TaskState.LOST, source)))
+    bound["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert world.of(outbox.RemovePod, world.put(status(v1.TaskState.LOST, source)))
+
+
+def test_a_task_without_a_pod_is_killed():
+    world = World()
+    effects = world.put(status(v1.TaskState.RUNNING, v1.Source.MASTER, "default.old.uid-old"))
+    assert [call.task_ids for call in world.calls("kill", effects)] == [
+        (("default.old.uid-old", "agent-node-1"),)
+    ]
+
+
+def test_a_new_subscription_reconciles_what_is_bound():
+    world = World()
+    world.put(inputs.PodSeen(pod(nodeName="node-1")))
+    world.put(inputs.MasterLost())
+    [call] = world.calls("reconcile", world.put(inputs.SubscribedToMaster()))
+    assert call.task_ids == (("default.web.uid-web", "agent-node-1"),)
+
+
+# filters and demands
+
+
+def fits(given, labels=None, **spec):
+    node = Node("node-1", node_object(labels=labels, **spec))
+    node.free = Resources.scalars(cpus=4, mem=4096) + Resources({Kind("ports"): ((31000, 31100),)})
+    return fitting.why_not(given, pods.demand_of(given), node, Resources())
+
+
+TAINT = {"key": "only", "value": "db", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "spec", "reason"),
+    [
+        (pod(), None, {}, None),
+        (pod(nodeSelector={"disk": "ssd"}), {"disk": "ssd"}, {}, None),
+        (pod(nodeSelector={"disk": "ssd"}), {"disk": "hdd"}, {}, "didn't match Pod's node"),
+        (pod(), None, {"unschedulable": True}, "were unschedulable"),
+        (pod(), None, {"taints": [TAINT]}, "untolerated taint {only: db}"),
+        (pod(tolerations=[{"key": "only", "operator": "Exists"}]), None, {"taints": [TAINT]}, None),
+        (
+            pod(tolerations=[{"key": "only", "value": "x"}]),
+            None,
+            {"taints": [TAINT]},
+            "untolerated",
+        ),
+        (pod(memory="8Gi"), None, {}, "Insufficient memory"),
+        (pod(container={"ports": [{"hostPort": 80}]}), None, {}, "free ports"),
+        (pod(container={"ports": [{"hostPort": 31001}]}), None, {}, None),
+        (
+            pod(container={"image": "nginx"}),
+            {"node.comity.io/attribute-comity_images": "none"},
+            {},
+            "cannot run images",
+        ),
+        (pod(), {"node.comity.io/attribute-comity_host_image": "false"}, {}, "forbid the image"),
+    ],
+)
+def test_where_a_pod_may_go(given, labels, spec, reason):
+    found = fits(given, labels, **spec)
+    assert found is None if reason is None else reason in (found or "")
+
+
+def test_a_demand_counts_the_larger_of_inits_and_mains():
+    given = pod(cpu="300m")
+    given["spec"]["initContainers"] = [
+        {"name": "i", "image": "host", "resources": {"requests": {"cpu": "1"}}}
+    ]
+    assert pods.demand_of(given).resources.milli_of("cpus") == 1000
+
+
+def test_a_pod_without_requests_still_counts():
+    given = pod()
+    del given["spec"]["containers"][0]["resources"]
+    found = pods.demand_of(given).resources
+    assert (found.milli_of("cpus"), found.milli_of("mem")) == (10, 32000)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "matches"),
+    [
+        ("In", ["a", "b"], True),
+        ("NotIn", ["a"], False),
+        ("Exists", [], True),
+        ("DoesNotExist", [], False),
+        ("Gt", ["1"], False),
+    ],
+)
+def test_required_node_affinity(operator, values, matches):
+    terms = [{"matchExpressions": [{"key": "zone", "operator": operator, "values": values}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    given = pod(affinity={"nodeAffinity": required})
+    assert pods.matches_selector(given, {"zone": "a"}) is matches
