@@ -235,6 +235,13 @@ def test_killing_an_unknown_task_says_so(world):
     assert world.updates() == ["TASK_LOST"]
 
 
+def test_a_kill_after_the_end_needs_no_answer(world):
+    world.assign()
+    world.put(inputs.PodDeleted("uid-web"))
+    world.advance(1)
+    assert not world.put(inputs.TaskKilled("task-web"))
+
+
 def test_an_active_deadline_fails_the_pod(world):
     world.assign(pod(activeDeadlineSeconds=60))
     world.advance(59)

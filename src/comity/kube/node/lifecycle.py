@@ -28,6 +28,7 @@ from comity.kube.node.state import Container, ContainerKind, Pod, Stage, State, 
 
 CONFIG_RETRY_S = 10.0
 CONFIG_REFRESH_S = 60.0
+_ENDED_MAX = 1024
 
 
 def advance(state: State, pod: Pod, now: Instant, out: Outbox) -> None:
@@ -250,6 +251,9 @@ def _forget(state: State, pod: Pod, out: Outbox) -> None:
     out.launches.append(RemovePod(pod.uid))
     del state.pods[pod.uid]
     state.tasks.pop(pod.task_id, None)
+    state.ended[pod.task_id] = None
+    if len(state.ended) > _ENDED_MAX:
+        del state.ended[next(iter(state.ended))]
 
 
 def record(

@@ -248,5 +248,7 @@ class State:
     """By uid."""
     tasks: dict[str, str] = field(default_factory=dict)
     """Task id to pod uid."""
+    ended: dict[str, None] = field(default_factory=dict)
+    """Tasks of forgotten pods, the latest ones: a kill that comes late needs no answer."""
     stopping: bool = False
     """The agent told us to shut down."""

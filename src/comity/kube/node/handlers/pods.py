@@ -93,8 +93,9 @@ def on_task_killed(state: State, item: TaskKilled, now: Instant, out: Outbox) ->
     """Stop the pod of a task; it stays in the API as Failed until its owner deletes it."""
     pod = state.pods.get(state.tasks.get(item.task_id, ""))
     if pod is None:
-        text = "this executor does not know the task"
-        out.launches.append(SendUpdate(item.task_id, "TASK_LOST", text))
+        if item.task_id not in state.ended:
+            text = "this executor does not know the task"
+            out.launches.append(SendUpdate(item.task_id, "TASK_LOST", text))
         return
     if pod.is_ended:
         return
