@@ -240,6 +240,25 @@ def test_a_new_subscription_reconciles_what_is_bound():
     assert call.task_ids == (("default.web.uid-web", "agent-node-1"),)
 
 
+def test_a_failed_pod_is_shown_with_its_containers_ended():
+    lost = pod()
+    lost["status"] = {
+        "conditions": [
+            {"type": "Ready", "status": "True"},
+            {"type": "PodScheduled", "status": "True"},
+        ],
+        "containerStatuses": [{"name": "main", "ready": True, "state": {"running": {}}}],
+    }
+    status = pods.failed_status(lost, "ExecutorTerminated", "gone", "2026-01-01T00:00:00Z")
+    assert {row["type"]: row["status"] for row in status["conditions"]} == {
+        "Ready": "False",
+        "PodScheduled": "True",
+    }
+    [main] = status["containerStatuses"]
+    assert not main["ready"]
+    assert main["state"]["terminated"]["exitCode"] == 137
+
+
 # filters and demands
 
 

@@ -79,6 +79,40 @@ def host_ports(spec: Json) -> set[int]:
     }
 
 
+def failed_status(pod: Json, reason: str, message: str, at: str) -> Json:
+    """Return the status of a pod whose node cannot say any more that its containers have ended."""
+    held = pod.get("status") or {}
+    status: Json = {"phase": "Failed", "reason": reason, "message": message}
+    if conditions := held.get("conditions"):
+        status["conditions"] = [_unready(each, at) for each in conditions]
+    for name in ("initContainerStatuses", "containerStatuses"):
+        if rows := held.get(name):
+            status[name] = [_ended(each, at) for each in rows]
+    return status
+
+
+def _unready(condition: Json, at: str) -> Json:
+    if condition["type"] not in ("Ready", "ContainersReady") or condition["status"] == "False":
+        return condition
+    return {
+        **condition,
+        "status": "False",
+        "reason": "PodFailed",
+        "lastTransitionTime": at,
+    }
+
+
+def _ended(row: Json, at: str) -> Json:
+    """As a kubelet says of a container that it cannot find: unknown, 137."""
+    if "terminated" in row.get("state", {}):
+        return row
+    started = (row.get("state", {}).get("running") or {}).get("startedAt")
+    terminated: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": at}
+    if started:
+        terminated["startedAt"] = started
+    return {**row, "ready": False, "started": False, "state": {"terminated": terminated}}
+
+
 def tolerates(pod: Json, taint: Json) -> bool:
     """Whether a pod may go where a taint is."""
     for each in pod["spec"].get("tolerations") or ():

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from comity.kube.scheduler import pods
 from comity.kube.scheduler.inputs import PodBound
 from comity.kube.scheduler.outbox import (
     BindPod,
@@ -118,7 +119,9 @@ class Actor:
         await self._record(effect.pod, "Warning", "FailedScheduling", effect.message)
 
     async def _fail(self, effect: FailPod) -> None:
-        status = {"phase": "Failed", "reason": effect.reason, "message": effect.message}
+        pod = await self._api.get("pods", effect.key)
+        at = timestamps.render(self._driver.clock.now())
+        status = pods.failed_status(pod, effect.reason, effect.message, at)
         change = {"metadata": {"uid": effect.uid}, "status": status}
         await self._api.patch("pods", effect.key, change, "status")
 
