@@ -3,11 +3,16 @@
 Runs in .clients. Prints one word per step done; any surprise ends it with a trace.
 """
 
+import collections
+import collections.abc
 import sys
 import time
 
-from marathon import MarathonClient
-from marathon.models import MarathonApp, MarathonHealthCheck
+# The client is of a time before Python 3.10, and still looks for this name.
+collections.Iterable = collections.abc.Iterable
+
+from marathon import MarathonClient  # noqa: E402
+from marathon.models import MarathonApp, MarathonHealthCheck  # noqa: E402
 
 APP = "/e2e-client"
 SERVE = "exec python3 -m http.server $PORT0 --bind $HOST --directory ."

@@ -108,6 +108,8 @@ class Executor:
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     queued: list[TaskId] = field(default_factory=list)
     """Tasks that wait for the executor to subscribe."""
+    kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
+    """Kills that wait for the executor to come back."""
     completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_MAX))
     stream: str | None = None
     resources: Resources = NOTHING

@@ -89,6 +89,17 @@ async def test_a_dead_executor_fails_its_tasks(kernel, echo):
         assert (mesos.failures[0].executor_id.value, mesos.failures[0].status) == ("echo", 9)
 
 
+async def test_an_executor_that_died_is_started_again_for_the_next_task(kernel, echo):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "a", "executor": echo})
+        running = await mesos.until_state("a", S.RUNNING)
+        mesos.mesos.acknowledge = lambda status: None  # the dead one keeps its update
+        os.kill(running.container_status.executor_pid, 9)
+        await mesos.until_state("a", S.FAILED)
+        await mesos.launch({"id": "b", "executor": echo})
+        await mesos.until_state("b", S.RUNNING)
+
+
 async def test_another_executor_info_for_a_running_executor_is_refused(kernel, echo):
     async with kernel.scheduler() as mesos:
         await mesos.launch({"id": "a", "executor": echo})

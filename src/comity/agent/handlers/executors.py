@@ -71,6 +71,7 @@ def _deliver(
 ) -> None:
     """Send queued tasks; a task that was sent and that the executor does not know is lost."""
     queued, executor.queued = executor.queued, []
+    kills, executor.kills = executor.kills, {}
     known = {one.task_id.value for one in call.unacknowledged_tasks}
     for task in list(executor.tasks.values()):
         if task.task_id in queued:
@@ -88,6 +89,9 @@ def _deliver(
                 message="Task was launched during an agent restart and did not arrive",
             )
             reporting.report(state, executor, task, status, now, out)
+    for task_id, policy in kills.items():
+        kill = wire.KillBody(task_id=v1.Id(value=task_id), kill_policy=policy)
+        send_to_executor(executor, wire.EventKill(kill=kill), out)
 
 
 @table.on(ExecutorCalled)

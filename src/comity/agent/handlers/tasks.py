@@ -78,11 +78,13 @@ def _run_on_executor(
     framework_id = FrameworkId(framework.id.value)
     key = (framework_id, ExecutorId(info.executor.executor_id.value))
     executor = state.executors.get(key)
-    if executor is not None and (executor.is_shutting_down or executor.has_exited):
+    if executor is not None and executor.is_shutting_down and not executor.has_exited:
         _drop(state, framework, info, now, out)
         return
     if executor is None:
         executor = _start_executor(state, framework, info.executor, now, out)
+    elif executor.has_exited:
+        executor = _start_again(state, framework, info.executor, executor, now, out)
     task = _add_task(state, executor, info)
     if executor.stream is None:
         executor.queued.append(task.task_id)
@@ -157,6 +159,26 @@ def _add_executor(
     return executor
 
 
+def _start_again(
+    state: State,
+    framework: v1.FrameworkInfo,
+    info: v1.ExecutorInfo,
+    earlier: Executor,
+    now: Instant,
+    out: Outbox,
+) -> Executor:
+    """Start an executor anew; it goes on with the earlier run's unacknowledged updates."""
+    for child in list(state.children.pop(earlier.container_id, ())):
+        ending.forget_nested(state, state.containers[child], out)
+    state.containers.pop(earlier.container_id, None)
+    executor = _start_executor(state, framework, info, now, out)
+    executor.tasks, earlier.tasks = earlier.tasks, {}
+    for task_id in executor.tasks:
+        state.tasks[executor.framework_id, task_id] = executor
+    state.completed_executors.append(earlier)
+    return executor
+
+
 def _add_container(state: State, executor: Executor, spec: Spec) -> Container:
     container = Container(
         id=spec.id,
@@ -203,7 +225,8 @@ def kill(state: State, event: link.EventKillTask, now: Instant, out: Outbox) -> 
         reporting.report(state, executor, task, status, now, out)
         return
     body = wire.KillBody(task_id=task.info.task_id, kill_policy=event.kill_policy)
-    send_to_executor(executor, wire.EventKill(kill=body), out)
+    if not send_to_executor(executor, wire.EventKill(kill=body), out):
+        executor.kills[task_id] = event.kill_policy
 
 
 def grace_of(task: Task, policy: v1.KillPolicy | None) -> float:
