@@ -31,7 +31,7 @@ async def main(master: str, count: int) -> None:
                 status = event.update.status
                 mesos.acknowledge(status)
                 print(status.task_id.value, status.state.value, flush=True)
-                finished += status.state is v1.TaskState.TASK_FINISHED
+                finished += status.state is v1.TaskState.FINISHED
                 if finished == count:
                     return await mesos.teardown()
 
