@@ -1,3 +1,3 @@
-"""Comity: a datacenter operating system with a Mesos-v1 kernel, Marathon and Kubernetes on one pool."""
+"""Comity: a datacenter operating system, Marathon and Kubernetes on one Mesos-v1 kernel."""
 
 __version__ = "0.1.0"
