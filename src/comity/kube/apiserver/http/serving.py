@@ -120,6 +120,10 @@ class ApiHttp:
     # writes
 
     async def _post(self, request: Request, target: Target) -> Answer:
+        if (target.name and target.subresource not in ("binding", "eviction")) or (
+            target.resource.is_namespaced and not target.namespace
+        ):
+            raise not_allowed()
         body, duplicates = requests.body(request)
         options = requests.options(request, duplicates)
         given = _object(body)
@@ -128,10 +132,6 @@ class ApiHttp:
         if target.subresource == "eviction":
             deletion = requests.read_deletion(given.get("deleteOptions") or {}, request)
             return await self._ask(lambda to: PodEvicted(to, target, given, deletion, options))
-        if target.name:
-            raise not_allowed()
-        if target.resource.is_namespaced and not target.namespace:
-            raise not_allowed()
         return await self._ask(lambda to: ObjectPosted(to, target, given, options))
 
     async def _put(self, request: Request, target: Target) -> Answer:
