@@ -16,6 +16,9 @@ from comity.wire import recordio
 _JSON: Headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
 
 
+_SETTLE_S = 1.0
+
+
 class SubscribeRefused(ComityError):
     """The server understood the subscription and said no: trying again will not help."""
 
@@ -120,7 +123,8 @@ class Subscription:
         return self._pipeline.post(self._path, body, self._headers)
 
     async def close(self) -> None:
-        """Drop both connections."""
+        """Drop both connections; calls under way have a moment to be answered."""
+        await self._pipeline.settled(_SETTLE_S)
         self._pipeline.close()
         await self._stream.__aexit__(None, None, None)
 

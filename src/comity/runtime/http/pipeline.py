@@ -64,6 +64,11 @@ class Pipeline(asyncio.Protocol):
         self._transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
         return answer
 
+    async def settled(self, timeout_s: float) -> None:
+        """Wait until the calls made so far are answered, but no longer than `timeout_s`."""
+        if self._waiting:
+            await asyncio.wait(set(self._waiting), timeout=timeout_s)
+
     def close(self) -> None:
         """Drop the connection; calls in flight fail."""
         if self._transport is not None:
