@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from comity.runtime.containers.oci import find_runtime
+from comity.runtime.http import Response, Server
 from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
 from comity.wire.mesos import v1
@@ -150,6 +151,49 @@ async def test_a_running_image_container_survives_the_agent_and_dies_when_killed
         assert is_alive(running.container_status.executor_pid)
         mesos.mesos.kill("t")
         await mesos.until_state("t", S.KILLED)
+
+
+class Registry:
+    """Serves one OCI layout by the distribution specification, to those with its token."""
+
+    def __init__(self, layout):
+        self.layout = layout
+        self.url = ""
+        self.asked = []
+
+    async def handle(self, request):
+        self.asked.append(request.path)
+        if request.path == "/token":
+            return Response(200, b'{"token": "let-me-in"}')
+        if request.headers.get("authorization") != "Bearer let-me-in":
+            challenge = f'Bearer realm="{self.url}/token",service="test"'
+            return Response(401, b"", "", (("WWW-Authenticate", challenge),))
+        kind, _, wanted = request.path.removeprefix("/v2/box/").partition("/")
+        if kind == "manifests" and wanted == "latest":
+            wanted = json.loads((self.layout / "index.json").read_text())["manifests"][0]["digest"]
+        blob = self.layout / "blobs" / "sha256" / wanted.removeprefix("sha256:")
+        if not blob.is_file():
+            return Response(404, b"{}")
+        return Response(200, blob.read_bytes(), "application/vnd.oci.image.manifest.v1+json")
+
+
+async def test_a_registry_with_tokens_is_asked_once(kernel, layouts):
+    registry = Registry(layouts / "box")
+    server = Server(registry.handle)
+    host, port = await server.start("127.0.0.1", 0)
+    registry.url = f"http://{host}:{port}"
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "a", **image(f"{host}:{port}/box", shell=False)})
+        await mesos.until_state("a", S.FINISHED)
+        assert output(kernel, "a") == "the image's command\n"
+        before = len(registry.asked)
+        await mesos.launch({"id": "b", **image(f"{host}:{port}/box", shell=False)})
+        await mesos.until_state("b", S.FINISHED)
+        assert len(registry.asked) == before
+        await mesos.launch({"id": "c", **image(f"{host}:{port}/box:none", shell=False)})
+        failed = await mesos.until_state("c", S.FAILED)
+        assert "404" in failed.message
+    await server.stop()
 
 
 @pytest.mark.parametrize(
