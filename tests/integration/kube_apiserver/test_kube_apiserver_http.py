@@ -82,6 +82,7 @@ async def test_discovery_in_all_forms(door):
         ("GET", "/api/v1/nothing", 404, "NotFound"),
         ("GET", "/api/v1/namespaces/default/pods/none", 404, "NotFound"),
         ("GET", "/apis/apps/v9/deployments", 404, "NotFound"),
+        ("GET", "/api/v1/namespaces/default/pods/p/exec?command=x", 501, "NotImplemented"),
         ("POST", "/api/v1/namespaces/default/pods/p", 405, "MethodNotAllowed"),
         ("GET", "/api/v1/pods?fieldSelector=spec.bogus=1", 400, "BadRequest"),
         ("GET", "/api/v1/pods?labelSelector=a%20b", 400, "BadRequest"),

@@ -2,9 +2,10 @@
 
 from comity.kube.apiserver.inputs import Target
 from comity.wire.kubernetes.resources import BY_PATH
-from comity.wire.kubernetes.status import unknown_path
+from comity.wire.kubernetes.status import ApiError, unknown_path
 
 _OF_NAMESPACES = ("status", "finalize")
+_LATER = ("exec", "attach", "portforward", "ephemeralcontainers", "proxy")
 
 
 def parse(path: str) -> Target:
@@ -35,6 +36,12 @@ def parse(path: str) -> Target:
         raise unknown_path()
     if name and resource.is_namespaced and not namespace:
         raise unknown_path()
+    if resource.kind == "Pod" and subresource in _LATER:
+        raise ApiError(
+            501,
+            "NotImplemented",
+            f"pods/{subresource} is not supported yet; `kubectl logs` and `dcos task log` are",
+        )
     if subresource and resource.subresource(subresource) is None:
         raise unknown_path()
     return Target(resource, namespace, name, subresource)
