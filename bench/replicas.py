@@ -72,6 +72,14 @@ def swarm(count: int) -> float:
             quiet([*docker, "swarm", "leave", "--force"])
             daemon.terminate()
             daemon.wait()
+            unmount_below(directory)
+
+
+def unmount_below(directory: str) -> None:
+    """Remove the mounts that an engine leaves in its directories."""
+    targets = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for target in sorted((one for one in targets if one.startswith(directory)), reverse=True):
+        quiet(["umount", "--lazy", target])
 
 
 def timed_service(docker: list[str], count: int) -> float:
