@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORK_DIR ?= .comity
 CHECKED := src tools tests bench examples
 
-.PHONY: help venv packages clients up down status lint test test-fast bench constraints config-docs clean
+.PHONY: help venv packages clients kubectl up down status lint test test-fast bench constraints config-docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ packages: ## install the Debian packages that let images run (as root; else it s
 clients: venv ## fetch kubectl and the third-party clients of the end-to-end tests into .clients
 	@$(BIN)/python tools/third_party.py .clients
 
-up: venv packages ## start a cluster, try Marathon and Kubernetes on it, and say what to try next
+kubectl: venv ## fetch kubectl into .clients, unless there is one
+	@command -v kubectl >/dev/null || $(BIN)/python tools/third_party.py .clients kubectl
+
+up: venv packages kubectl ## start a cluster, try Marathon and Kubernetes on it, and say what to try next
 	@BIN=$(BIN) WORK_DIR=$(WORK_DIR) tools/demo.sh
 
 down: ## stop the cluster that `make up` started

@@ -21,9 +21,15 @@ from comity.agent.inputs import (
 from comity.agent.state import State
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.driver import Driver
-from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.files import Files
 from comity.runtime.http import Request, Response, Router, Stream
-from comity.runtime.http.legacy import add_file_routes, document, strip_prefix, text
+from comity.runtime.http.legacy import (
+    add_file_routes,
+    answer_file_call,
+    document,
+    strip_prefix,
+    text,
+)
 from comity.wire.mesos import codec, operator
 from comity.wire.mesos import executor as wire
 
@@ -81,26 +87,10 @@ class AgentHttp:
         if make is not None:
             return await self._driver.ask(make)
         if isinstance(call, operator.ListFiles | operator.ReadFile):
-            return self._file_call(call)
+            return answer_file_call(self._files, call)
         await self._driver.settled()
         answer = views.answer(self._state, call, self._driver.clock.now())
         return Response(200, codec.encode(answer))
-
-    def _file_call(self, call: operator.ListFiles | operator.ReadFile) -> Response:
-        try:
-            if isinstance(call, operator.ListFiles):
-                entries = self._files.browse(call.list_files.path)
-                shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
-                return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
-            body = call.read_file
-            data, _ = self._files.read(body.path, body.offset, body.length)
-            _, size = self._files.read(body.path, -1, None)
-            shown = {"read_file": {"data": data, "size": size}}
-            return Response(200, codec.encode({"type": "READ_FILE", **shown}))
-        except NoSuchFile as error:
-            return text(404, f"no such file: {error}")
-        except BadRead as error:
-            return text(400, str(error))
 
     def _documents(self) -> dict[str, Callable[[], Any]]:
         state, clock = self._state, self._driver.clock

@@ -22,9 +22,15 @@ from comity.master.inputs import (
 )
 from comity.master.state import State
 from comity.runtime.driver import Driver
-from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.files import Files
 from comity.runtime.http import Request, Response, Router, Stream
-from comity.runtime.http.legacy import add_file_routes, document, strip_prefix, text
+from comity.runtime.http.legacy import (
+    add_file_routes,
+    answer_file_call,
+    document,
+    strip_prefix,
+    text,
+)
 from comity.wire.mesos import codec, link, scheduler
 from comity.wire.mesos import operator as wire
 
@@ -115,26 +121,10 @@ class MasterHttp:
             framework_id = FrameworkId(call.teardown.framework_id.value)
             return await self._driver.ask(lambda to: TeardownRequested(to, framework_id))
         if isinstance(call, wire.ListFiles | wire.ReadFile):
-            return self._file_call(call)
+            return answer_file_call(self._files, call)
         await self._driver.settled()
         answer = operator.answer(self._state, call, self._driver.clock.now())
         return Response(200, codec.encode(answer))
-
-    def _file_call(self, call: wire.ListFiles | wire.ReadFile) -> Response:
-        try:
-            if isinstance(call, wire.ListFiles):
-                entries = self._files.browse(call.list_files.path)
-                shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
-                return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
-            body = call.read_file
-            data, _ = self._files.read(body.path, body.offset, body.length)
-            _, size = self._files.read(body.path, -1, None)
-            shown = {"read_file": {"data": data, "size": size}}
-            return Response(200, codec.encode({"type": "READ_FILE", **shown}))
-        except NoSuchFile as error:
-            return text(404, f"no such file: {error}")
-        except BadRead as error:
-            return text(400, str(error))
 
     async def _teardown(self, request: Request) -> Response | Stream:
         from_form = Request("POST", "/?" + request.body.decode(errors="replace"), {})

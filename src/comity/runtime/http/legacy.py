@@ -12,6 +12,7 @@ import msgspec
 from comity.runtime.files import BadRead, Files, NoSuchFile
 from comity.runtime.http.messages import Request, Response
 from comity.runtime.http.router import Router
+from comity.wire.mesos import codec, operator
 
 _CALLBACK = re.compile(r"[\w$.\[\]]{1,200}", re.ASCII)
 _encoder = msgspec.json.Encoder()
@@ -39,6 +40,24 @@ def document(request: Request, content: Any) -> Response:
 def text(status: int, sentence: str) -> Response:
     """Return a sentence as plain text."""
     return Response(status, f"{sentence}\n".encode(), "text/plain; charset=utf-8")
+
+
+def answer_file_call(files: Files, call: operator.ListFiles | operator.ReadFile) -> Response:
+    """Answer the operator API's calls about files."""
+    try:
+        if isinstance(call, operator.ListFiles):
+            entries = files.browse(call.list_files.path)
+            shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
+            return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
+        body = call.read_file
+        data, _ = files.read(body.path, body.offset, body.length)
+        _, size = files.read(body.path, -1, None)
+        shown = {"read_file": {"data": data, "size": size}}
+        return Response(200, codec.encode({"type": "READ_FILE", **shown}))
+    except NoSuchFile as error:
+        return text(404, f"no such file: {error}")
+    except BadRead as error:
+        return text(400, str(error))
 
 
 def add_file_routes(router: Router, files: Files) -> None:
