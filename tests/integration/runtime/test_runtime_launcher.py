@@ -116,6 +116,17 @@ def is_alive(pid):
         return False
 
 
+async def test_what_the_first_process_leaves_behind_ends_with_it(connect, tmp_path):
+    client = await connect()
+    stubborn = "trap '' TERM; while :; do sleep 0.1; done"
+    client.order(**order("a", tmp_path, "sh", "-c", f'sh -c "{stubborn}" & echo $!'))
+    await until(client.events, "exited", "a")
+    child = int((tmp_path / "a" / "stdout").read_text())
+    async with asyncio.timeout(20):
+        while is_alive(child):
+            await asyncio.sleep(0.01)
+
+
 async def test_an_id_is_used_once(connect, tmp_path):
     client = await connect()
     client.order(**order("a", tmp_path, "sleep", "600"))

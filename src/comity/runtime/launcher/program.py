@@ -169,6 +169,8 @@ class Launcher:
     def _exited(self, pid: int, status: int) -> None:
         name = self.ids.pop(pid)
         del self.running[name]
+        # What the first process started ends with it; cgroups, where there are any, catch the rest.
+        send(pid, signal.SIGKILL, tree=True)
         self.exited[name] = status
         with open(self.exits_path, "a") as file:
             file.write(json.dumps([name, status]) + "\n")

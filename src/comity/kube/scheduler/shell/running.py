@@ -139,7 +139,7 @@ class _Session:
         }
         settings = Settings(
             role=access.framework_name,
-            executor_command=f"{access.command} kube-node",
+            executor_command=f"exec {access.command} kube-node",
             executor_data=msgspec.json.encode(data),
         )
         state = State(settings, random.SystemRandom())
