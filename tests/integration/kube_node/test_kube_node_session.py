@@ -180,8 +180,8 @@ async def test_configuration_reaches_the_container(rig):
 
 async def test_an_image_that_cannot_run_says_why(rig):
     rig.run("web", "true", container={"image": "nginx"})
-    waiting = await until(lambda: rig.status("web")["state"]["waiting"])
-    assert waiting == {"reason": "ErrImagePull", "message": "no images here"}
+    waiting = {"reason": "ErrImagePull", "message": "no images here"}
+    await until(lambda: rig.status("web")["state"]["waiting"] == waiting)
     status, text = await rig.log("web")
     assert (status, text) == (
         400,
