@@ -22,6 +22,7 @@ class MasterWorld:
         self.machine = Master(self.state)
         self.said = {}
         self.replies = {}
+        self.last_reply = None
         self.timers = {}
         self.store = dict(registry)
         self._to = 0
@@ -43,7 +44,7 @@ class MasterWorld:
                 self.store[write.key] = write.value
         for reply in out.replies:
             assert isinstance(reply, Reply)
-            self.replies[reply.to] = reply
+            self.replies[reply.to] = self.last_reply = reply
         for send in out.sends:
             events = self.said.setdefault(send.stream, [])
             if isinstance(send, Send):

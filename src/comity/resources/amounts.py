@@ -1,12 +1,13 @@
 """Bundles of resources and their arithmetic.
 
-A `Resources` maps each *kind* of resource (a name with its reservations and, for a volume, its id)
+A `Resources` maps each *kind* of resource (a name with its reservations and, for disk, which disk)
 to an amount: an int in thousandths for scalars, ranges, or a set. Scalars compare at 0.001, as
 Mesos does, by being integers. Bundles are immutable; zero amounts are never kept, so that equality
 is equality of dicts. Who a resource is *allocated* to is not part of it: an offer or a task says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from comity.core.errors import InvariantViolated
@@ -25,19 +26,63 @@ class Reservation(NamedTuple):
     labels: tuple[tuple[str, str | None], ...] = ()
 
 
+class Source(NamedTuple):
+    """Where disk comes from, when it is not the agent's work directory."""
+
+    type: str
+    """PATH, MOUNT, RAW or BLOCK."""
+    root: str = ""
+    id: str = ""
+    profile: str = ""
+    vendor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Which disk: a persistent volume, a source, or both.
+
+    How a volume is used (its path in a container, who made it) is carried along, but two disks are
+    equal whatever it says, as in Mesos (src/common/resources.cpp).
+    """
+
+    volume: str = ""
+    """The persistence id; empty for disk that is no volume."""
+    source: Source | None = None
+    principal: str = field(default="", compare=False)
+    container_path: str = field(default="", compare=False)
+    mode: str = field(default="RW", compare=False)
+
+
 class Kind(NamedTuple):
     """What makes two amounts addable."""
 
     name: str
     reservations: tuple[Reservation, ...] = ()
-    volume: str = ""
-    """The persistence id of a volume; with it go `container_path` and the like on the wire."""
+    disk: Disk | None = None
     revocable: bool = False
 
     @property
     def role(self) -> str:
         """The role that may use it; `*` when unreserved."""
         return self.reservations[-1].role if self.reservations else "*"
+
+    @property
+    def volume(self) -> str:
+        """The persistence id of a persistent volume; empty for everything else."""
+        return self.disk.volume if self.disk is not None else ""
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its last reservation was made by an operation."""
+        return bool(self.reservations) and self.reservations[-1].dynamic
+
+    @property
+    def is_indivisible(self) -> bool:
+        """Whether all of it is used or nothing: a persistent volume, or a mounted disk."""
+        disk = self.disk
+        if disk is None:
+            return False
+        return bool(disk.volume) or (disk.source is not None and disk.source.type != "PATH")
 
 
 class Resources:
@@ -110,7 +155,7 @@ class Resources:
         rest = dict(self._amounts)
         for kind, amount in other._amounts.items():
             held = rest.get(kind)
-            if held is None or not _contains(held, amount):
+            if held is None or not _has(kind, held, amount):
                 raise InvariantViolated(f"{kind.name}: {amount} is not in {held}")
             _keep(rest, kind, _subtract(held, amount))
         return _trusted(rest)
@@ -129,9 +174,20 @@ class Resources:
         mine = self._amounts
         for kind, amount in other._amounts.items():
             held = mine.get(kind)
-            if held is None or not _contains(held, amount):
+            if held is None or not _has(kind, held, amount):
                 return False
         return True
+
+    def spelled_as(self, other: "Resources") -> "Resources":
+        """Return the same bundle with the kinds of `other`, where they say how a disk is used."""
+        if not any(kind.disk for kind in self._amounts):
+            return self
+        theirs = {kind: kind for kind in other._amounts}
+        return _trusted({theirs.get(k, k): v for k, v in self._amounts.items()})
+
+    def select(self, wanted: Callable[[Kind], bool]) -> "Resources":
+        """Return the part whose kinds are wanted."""
+        return _trusted({k: v for k, v in self._amounts.items() if wanted(k)})
 
     def usable_by(self, role: str) -> "Resources":
         """Return what may be offered to `role`: unreserved, or reserved for it or an ancestor."""
@@ -196,6 +252,10 @@ def _subtract(left: Amount, right: Amount) -> Amount:
     if isinstance(left, frozenset) and isinstance(right, frozenset):
         return left - right
     raise InvariantViolated("one name with two types of value")
+
+
+def _has(kind: Kind, held: Amount, amount: Amount) -> bool:
+    return held == amount if kind.is_indivisible else _contains(held, amount)
 
 
 def _contains(left: Amount, right: Amount) -> bool:

@@ -11,7 +11,10 @@ from comity.master.state import Framework, State
 from comity.master.table import table
 from comity.wire.mesos import scheduler
 
-_ANSWERS: dict[type, Callable[..., None]] = {
+REASON = "Comity-Reason"
+"""The header of a 202 that says what of the call was dropped, and why; Mesos only logs it."""
+
+_ANSWERS: dict[type, Callable[..., str | None]] = {
     scheduler.Accept: offers.accept,
     scheduler.Decline: offers.decline,
     scheduler.Revive: offers.revive,
@@ -27,7 +30,7 @@ _NO_OPS = (scheduler.Request, scheduler.AcceptInverseOffers, scheduler.DeclineIn
 
 @table.on(SchedulerCalled)
 def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: Outbox) -> None:
-    """Check who calls, answer 202, then do it: 202 means accepted, not done."""
+    """Check who calls, do it, answer 202: accepted, not done; `REASON` says what was not."""
     framework = _caller(state, item, out)
     if framework is None:
         return
@@ -44,12 +47,21 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
         if isinstance(call, scheduler.Acknowledge) and not is_uuid(call.acknowledge.uuid):
             sending.refused(item.to, 400, "'acknowledge.uuid' is not a UUID of 16 bytes", out)
             return
-        _ANSWERS[type(call)](state, framework, call, now, out)
+        dropped = _ANSWERS[type(call)](state, framework, call, now, out)
+        if dropped is not None:
+            state.count(f"master/dropped_calls/{kind.lower()}")
+            sending.accepted(item.to, out, headers=((REASON, _one_line(dropped)),))
+            return
     elif not isinstance(call, _NO_OPS):
         text = f"{kind} is not supported by this master yet; see docs/reference/compatibility.md"
         sending.refused(item.to, 501, text, out)
         return
     sending.accepted(item.to, out)
+
+
+def _one_line(text: str) -> str:
+    """Return a text as a header may hold it."""
+    return "".join(each if " " <= each <= "~" else " " for each in text)[:1000]
 
 
 def _caller(state: State, item: SchedulerCalled, out: Outbox) -> Framework | None:

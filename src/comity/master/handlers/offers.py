@@ -28,7 +28,7 @@ def unsupported(call: scheduler.Accept) -> str | None:
 
 def accept(
     state: State, framework: Framework, call: scheduler.Accept, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Run the operations on the offers' resources; refuse what is left."""
     body = call.accept
     offer_ids = [OfferId(one.value) for one in body.offer_ids]
@@ -39,7 +39,7 @@ def accept(
         withdraw_offers(state, own.values(), out, tell=False)
         _drop_tasks(framework, body.operations, fault, now, out)
         want_cycle(state, now, out)
-        return
+        return fault
     agent = state.agents[offers[0].agent_id]
     remaining = NOTHING
     for offer in offers:
@@ -52,6 +52,7 @@ def accept(
     is_progress = any(launching.tasks_of(operation) for operation in body.operations)
     _give_back(state, framework, left, _refusal_s(state, body.filters, now, is_progress), now)
     want_cycle(state, now, out)
+    return None
 
 
 def _fault_of(state: State, framework: Framework, offer_ids: list[OfferId]) -> str | None:
@@ -123,16 +124,20 @@ def _run(
 
 def decline(
     state: State, framework: Framework, call: scheduler.Decline, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Refuse offers for a while; ids that are not its offers are passed over."""
+    stale = []
     refuse_s = _refusal_s(state, call.decline.filters, now, is_progress=False)
     for one in call.decline.offer_ids:
         offer = framework.offers.get(OfferId(one.value))
-        if offer is not None:
-            forget_offer(state, offer)
-            what = (offer.agent_id, offer.role, offer.resources)
-            _give_back(state, framework, what, refuse_s, now)
+        if offer is None:
+            stale.append(one.value)
+            continue
+        forget_offer(state, offer)
+        what = (offer.agent_id, offer.role, offer.resources)
+        _give_back(state, framework, what, refuse_s, now)
     want_cycle(state, now, out)
+    return f"No longer valid: offers {', '.join(stale)}" if stale else None
 
 
 def _refusal_s(state: State, filters: v1.Filters | None, now: Instant, is_progress: bool) -> float:
@@ -166,20 +171,29 @@ def _give_back(
 
 def revive(
     state: State, framework: Framework, call: scheduler.Revive, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Offer again, everything, at once. A role that is not its own drops the whole call."""
     roles = call.revive.roles or framework.roles
-    if set(roles) <= set(framework.roles):
+    fault = _foreign_role(framework, roles)
+    if fault is None:
         framework.suppressed -= set(roles)
         state.allocator.revive(framework.id, roles)
         want_cycle(state, now, out)
+    return fault
+
+
+def _foreign_role(framework: Framework, roles: tuple[str, ...]) -> str | None:
+    foreign = [role for role in roles if role not in framework.roles]
+    return f"The framework is not subscribed to role '{foreign[0]}'" if foreign else None
 
 
 def suppress(
     state: State, framework: Framework, call: scheduler.Suppress, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Offer nothing until REVIVE. A role that is not its own drops the whole call."""
     roles = call.suppress.roles or framework.roles
-    if set(roles) <= set(framework.roles):
+    fault = _foreign_role(framework, roles)
+    if fault is None:
         framework.suppressed |= set(roles)
         state.allocator.suppress(framework.id, roles)
+    return fault

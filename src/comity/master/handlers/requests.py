@@ -4,22 +4,22 @@ from comity.core.effects import Outbox
 from comity.core.ids import AgentId, ExecutorId, TaskId
 from comity.core.instants import Instant
 from comity.master.handlers import sending
-from comity.master.state import Framework, State, Task
+from comity.master.state import Agent, Framework, State, Task
 from comity.wire.mesos import codec, link, scheduler, v1
 
 
 def kill(
     state: State, framework: Framework, call: scheduler.Kill, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Pass a kill on; for a task that is not known, answer what reconciliation would."""
     body = call.kill
     task = framework.tasks.get(TaskId(body.task_id.value))
     if task is None:
         asked = scheduler.ReconcileTask(task_id=body.task_id, agent_id=body.agent_id)
         _reconcile_one(state, framework, asked, now, out)
-        return
+        return None
     if body.agent_id is not None and body.agent_id.value != task.agent_id:
-        return
+        return f"Task {task.task_id} runs on agent {task.agent_id}, not {body.agent_id.value}"
     agent = state.agents.get(task.agent_id)
     event = link.EventKillTask(
         framework_id=v1.Id(value=framework.id),
@@ -28,42 +28,53 @@ def kill(
     )
     if agent is None or not sending.to_agent(agent, event, out):
         framework.pending_kills[task.task_id] = body.kill_policy
+    return None
 
 
 def shutdown(
     state: State, framework: Framework, call: scheduler.Shutdown, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Pass the end of an executor on."""
     body = call.shutdown
     agent = state.agents.get(AgentId(body.agent_id.value))
-    if agent is not None and (framework.id, ExecutorId(body.executor_id.value)) in agent.executors:
-        event = link.EventShutdownExecutor(
-            framework_id=v1.Id(value=framework.id), executor_id=body.executor_id
-        )
-        sending.to_agent(agent, event, out)
+    if agent is None:
+        return f"Agent {body.agent_id.value} is not registered"
+    if (framework.id, ExecutorId(body.executor_id.value)) not in agent.executors:
+        return f"Executor {body.executor_id.value} does not run on agent {agent.id}"
+    event = link.EventShutdownExecutor(
+        framework_id=v1.Id(value=framework.id), executor_id=body.executor_id
+    )
+    return None if sending.to_agent(agent, event, out) else _away(agent)
 
 
 def message(
     state: State, framework: Framework, call: scheduler.Message, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Pass bytes on; they are lost when the agent is away."""
     body = call.message
     agent = state.agents.get(AgentId(body.agent_id.value))
-    if agent is not None:
-        event = link.EventMessage(
-            framework_id=v1.Id(value=framework.id), executor_id=body.executor_id, data=body.data
-        )
-        sending.to_agent(agent, event, out)
+    if agent is None:
+        return f"Agent {body.agent_id.value} is not registered"
+    event = link.EventMessage(
+        framework_id=v1.Id(value=framework.id), executor_id=body.executor_id, data=body.data
+    )
+    return None if sending.to_agent(agent, event, out) else _away(agent)
+
+
+def _away(agent: Agent) -> str:
+    return f"Agent {agent.id} is disconnected"
 
 
 def acknowledge(
     state: State, framework: Framework, call: scheduler.Acknowledge, now: Instant, out: Outbox
-) -> None:
+) -> str | None:
     """Pass an acknowledgement on; that of a terminal update lets the task be forgotten."""
     body = call.acknowledge
     agent = state.agents.get(AgentId(body.agent_id.value))
-    if agent is None or agent.link is None:
-        return  # the agent will repeat the update when it is back
+    if agent is None:
+        return f"Agent {body.agent_id.value} is not registered"
+    if agent.link is None:
+        return f"{_away(agent)}: it will repeat the update when it is back"
     task = framework.tasks.get(TaskId(body.task_id.value))
     if task is not None and task.pending_terminal_uuid == body.uuid:
         forget(state, framework, task)
@@ -71,6 +82,7 @@ def acknowledge(
         framework_id=v1.Id(value=framework.id), task_id=body.task_id, uuid=body.uuid
     )
     sending.to_agent(agent, event, out)
+    return None
 
 
 def forget(state: State, framework: Framework, task: Task) -> None:

@@ -1,15 +1,15 @@
 """What handlers say to schedulers and agents: events encoded once, in RecordIO, one per chunk."""
 
-from comity.core.effects import Outbox, Reply, Send
+from comity.core.effects import Headers, Outbox, Reply, Send
 from comity.core.instants import Instant
 from comity.master.state import Agent, Framework, State, Task
 from comity.wire import recordio
 from comity.wire.mesos import codec, link, scheduler, v1
 
 
-def accepted(to: int, out: Outbox) -> None:
+def accepted(to: int, out: Outbox, *, headers: Headers = ()) -> None:
     """Answer 202 without a body, the one answer that drivers take for success."""
-    out.replies.append(Reply(to=to, status=202))
+    out.replies.append(Reply(to=to, status=202, headers=headers))
 
 
 def refused(to: int, status: int, text: str, out: Outbox) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from comity.resources import ranges
-from comity.resources.amounts import Amount, Kind, Reservation, Resources, milli
+from comity.resources.amounts import Amount, Disk, Kind, Reservation, Resources, milli
 from comity.wire.mesos import v1
 
 
@@ -67,10 +67,20 @@ def _read_kind(resource: v1.Resource) -> Kind:
         stack = (Reservation(resource.role),)
     else:
         stack = ()
-    volume = ""
-    if resource.disk is not None and resource.disk.persistence is not None:
-        volume = resource.disk.persistence.id
-    return Kind(resource.name, stack, volume, resource.revocable is not None)
+    disk = _read_disk(resource.disk) if resource.disk is not None else None
+    return Kind(resource.name, stack, disk, resource.revocable is not None)
+
+
+def _read_disk(info: v1.DiskInfo) -> Disk | None:
+    if info.persistence is None:
+        return None
+    volume = info.volume
+    return Disk(
+        volume=info.persistence.id,
+        principal=info.persistence.principal or "",
+        container_path=volume.container_path if volume is not None else "",
+        mode=(volume.mode if volume is not None else None) or "RW",
+    )
 
 
 def _read_reservation(
@@ -108,7 +118,7 @@ def _write_one(
 ) -> v1.Resource:
     values = _write_amount(amount)
     revocable = v1.Empty() if kind.revocable else None
-    disk = v1.DiskInfo(persistence=v1.Persistence(id=kind.volume)) if kind.volume else None
+    disk = _write_disk(kind.disk) if kind.disk is not None else None
     if refined:
         return v1.Resource(
             name=kind.name,
@@ -140,6 +150,14 @@ def _write_reservation(one: Reservation, *, role: bool = True) -> v1.Reservation
         role=one.role if role else None,
         principal=one.principal or None,
         labels=labels if one.labels else None,
+    )
+
+
+def _write_disk(disk: Disk) -> v1.DiskInfo:
+    volume = v1.Volume(container_path=disk.container_path, mode=disk.mode)
+    return v1.DiskInfo(
+        persistence=v1.Persistence(id=disk.volume, principal=disk.principal or None),
+        volume=volume if disk.container_path else None,
     )
 
 
