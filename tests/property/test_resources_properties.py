@@ -12,12 +12,13 @@ from comity.wire import recordio
 from comity.wire.mesos import resources as wire
 
 PORTS = st.frozensets(st.integers(0, 40), max_size=12)
-KINDS = st.builds(
-    Kind,
-    st.sampled_from(["cpus", "mem"]),
-    st.sampled_from(
-        [(), (Reservation("a"),), (Reservation("a", True, "me", (("k", "v"),)),)],
-    ),
+KINDS = st.sampled_from(
+    [
+        Kind(name, stack, revocable=revocable)
+        for name in ("cpus", "mem")
+        for stack in ((), (Reservation("a"),), (Reservation("a", True, "me", (("k", "v"),)),))
+        for revocable in (False, True)
+    ]
 )
 
 
