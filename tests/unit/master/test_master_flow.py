@@ -293,7 +293,7 @@ def test_executors_are_charged_once_and_must_stay_the_same():
     world.accept(world.offers(), task("a", executor=one), task("b", executor=one), refuse=0)
     assert world.state.agents["M-S0"].used.scalar("cpus") == 2.5
     world.accept(world.offers(), task("c", executor=executor(command="other")), refuse=0)
-    assert "differs" in world.updates()[0].message
+    assert "not compatible" in world.updates()[0].message
     ended = link.ExitedExecutor(framework_id=FW, executor_id=v1.Id(value="x"), status=1792)
     world.agent_says(ended)
     [failure] = world.heard("s1", scheduler.EventFailure)

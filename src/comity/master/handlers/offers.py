@@ -5,6 +5,7 @@ from comity.core.ids import AgentId, OfferId
 from comity.core.instants import Instant
 from comity.master.handlers import launching, sending
 from comity.master.handlers.cycles import want_cycle
+from comity.master.handlers.placing import Place
 from comity.master.handlers.withdrawing import forget_offer, withdraw_offers
 from comity.master.state import Agent, Framework, Offer, State
 from comity.policy.allocator import Refusal
@@ -106,20 +107,8 @@ def _run(
 ) -> Resources:
     """Run one operation and return what it leaves of the resources."""
     agent, role, operation = what
-    if operation.type == "LAUNCH":
-        place = launching.Place(agent, role, remaining)
-        return launching.launch(state, framework, place, operation, now, out)
-    for task in launching.tasks_of(operation):
-        status = sending.master_status(
-            task.task_id.value,
-            v1.TaskState.ERROR,
-            v1.Reason.TASK_GROUP_INVALID,
-            "Task groups are not supported by this master yet",
-            now,
-            agent_id=agent.id,
-        )
-        sending.update(framework, status, out)
-    return remaining
+    place = Place(agent, role, remaining)
+    return launching.launch(state, framework, place, operation, now, out)
 
 
 def decline(

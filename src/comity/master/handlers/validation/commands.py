@@ -1,0 +1,69 @@
+"""Commands and containers: environments, volumes, Docker's parameters."""
+
+from comity.master.handlers.validation.faults import Invalid, within
+from comity.wire.mesos import v1
+from comity.wire.mesos.containers import SandboxPath
+
+
+def check_command(command: v1.CommandInfo) -> None:
+    """Refuse a command whose environment contradicts itself."""
+    if command.environment is not None:
+        for variable in command.environment.variables:
+            _check_variable(variable)
+
+
+def _check_variable(variable: v1.Variable) -> None:
+    if variable.type == "SECRET":
+        raise Invalid(
+            f"Environment variable '{variable.name}' of type 'SECRET' is not supported: this "
+            "master has no secret resolver; use type 'VALUE'"
+        )
+    if variable.type not in (None, "VALUE"):
+        raise Invalid("Environment variable of type 'UNKNOWN' is not allowed")
+    if variable.value is None:
+        raise Invalid(f"Environment variable '{variable.name}' of type 'VALUE' must have a value")
+    if "\0" in variable.name + variable.value or "=" in variable.name or not variable.name:
+        raise Invalid(f"Environment variable {variable.name!r} cannot be put into an environment")
+
+
+def check_container(container: v1.ContainerInfo) -> None:
+    """Refuse volumes with no source or several, and Docker containers without `docker`."""
+    for volume in container.volumes:
+        with within("Invalid volume"):
+            _check_volume(volume)
+    if container.type != "DOCKER":
+        return
+    if container.docker is None:
+        raise Invalid("DockerInfo 'docker' is not set for DOCKER typed ContainerInfo")
+    if any(parameter.key == "name" for parameter in container.docker.parameters):
+        raise Invalid("Parameter in DockerInfo must not be 'name'")
+
+
+def _check_volume(volume: v1.Volume) -> None:
+    given = (volume.host_path, volume.image, volume.source)
+    if sum(one is not None for one in given) != 1:
+        raise Invalid("Only one of them should be set: 'host_path', 'image' and 'source'")
+    source = volume.source
+    if source is None:
+        return
+    if source.type == "HOST_PATH":
+        if source.host_path is None:
+            raise Invalid("'source.host_path' is not set for HOST_PATH volume")
+    elif source.type == "SANDBOX_PATH":
+        _check_sandbox_path(source.sandbox_path)
+    elif source.type in ("DOCKER_VOLUME", "SECRET", "CSI_VOLUME"):
+        raise Invalid(f"volumes of type {source.type} are not supported by this cluster's agents")
+    else:
+        raise Invalid("'source.type' is unknown")
+
+
+def _check_sandbox_path(source: SandboxPath | None) -> None:
+    """Refuse what could lead out of a sandbox (src/slave/containerizer/.../sandbox_path.cpp)."""
+    if source is None:
+        raise Invalid("'source.sandbox_path' is not set for SANDBOX_PATH volume")
+    if source.type not in ("SELF", "PARENT"):
+        raise Invalid("'source.sandbox_path.type' must be SELF or PARENT")
+    if source.path.startswith("/"):
+        raise Invalid(f"Path '{source.path}' in SANDBOX_PATH volume is absolute")
+    if ".." in source.path.split("/"):
+        raise Invalid(f"Path '{source.path}' in SANDBOX_PATH volume leads out of the sandbox")
