@@ -8,7 +8,7 @@ import msgspec
 from comity.agent.state import State
 from comity.core.containers import Mount, Spec
 from comity.core.ids import ExecutorId, FrameworkId
-from comity.resources.amounts import NOTHING, Resources
+from comity.resources.amounts import NOTHING, Kind, Resources
 from comity.wire.mesos import codec, resources, v1
 
 HOST_IMAGE = "host"
@@ -59,6 +59,22 @@ def sandbox_of(
     )
 
 
+def volume_path(state: State, kind: Kind) -> Path:
+    """Return where a persistent volume is kept, in Mesos's layout."""
+    roles = state.config.work_dir.resolve() / "volumes" / "roles"
+    return roles / kind.role.replace("/", " ") / kind.volume
+
+
+def volumes_of(state: State, held: Resources) -> tuple[Mount, ...]:
+    """Return the persistent volumes among a container's resources, where it finds them."""
+    found = []
+    for kind, _ in held:
+        if kind.disk is not None and kind.volume:
+            path = volume_path(state, kind)
+            found.append(Mount(str(path), kind.disk.container_path, kind.disk.mode == "RO"))
+    return tuple(found)
+
+
 def for_executor(
     state: State,
     framework: v1.FrameworkInfo,
@@ -72,6 +88,7 @@ def for_executor(
     environment = _variables(info.command)
     environment |= executor_environment(state, framework, info, what)
     return _spec(
+        state,
         what=(container_id, sandbox, held),
         command=info.command,
         container=info.container,
@@ -132,6 +149,7 @@ def for_command(
     environment["MESOS_CONTAINER_IP"] = state.ip
     environment |= _variables(task.command)
     spec = _spec(
+        state,
         what=what,
         command=task.command,
         container=task.container,
@@ -142,13 +160,14 @@ def for_command(
 
 
 def for_nested(
-    spec_id: str,
-    sandbox: Path,
+    state: State,
+    what: tuple[str, Path],
     parent: Spec,
     body: tuple[v1.CommandInfo, v1.ContainerInfo | None],
     held: tuple[Resources, dict[str, v1.Scalar]],
 ) -> Spec:
-    """Describe a container nested in an executor's."""
+    """Describe a container nested in an executor's; `what` is its id and sandbox."""
+    spec_id, sandbox = what
     command, container = body
     image = image_of(container)
     has_root = image is not None and image != HOST_IMAGE
@@ -159,6 +178,7 @@ def for_nested(
     }
     environment |= _variables(command)
     spec = _spec(
+        state,
         what=(spec_id, sandbox, held[0]),
         command=command,
         container=container,
@@ -188,6 +208,7 @@ def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo
 
 
 def _spec(
+    state: State,
     *,
     what: tuple[str, Path, Resources],
     command: v1.CommandInfo,
@@ -210,6 +231,7 @@ def _spec(
         image=image,
         image_cached=not wants_fresh_image(container),
         mounts=_mounts(container, sandbox),
+        volumes=volumes_of(state, held),
         cpus=held.scalar("cpus"),
         mem_bytes=int(held.scalar("mem") * (1 << 20)),
     )

@@ -1,6 +1,7 @@
 """The agent's durable form: keys and values of its store, written and read back.
 
-Keys: `agent`, `frameworks/F`, `executors/F/E`, `tasks/F/E/T`, `containers/C` (nested ones). Ids are
+Keys: `agent`, `frameworks/F`, `executors/F/E`, `tasks/F/E/T`, `containers/C` (nested ones),
+`resources` (what operations made of the agent's) and `operations/U` (not yet acknowledged). Ids are
 percent-encoded where they could hold a slash; user ids never do.
 """
 
@@ -11,12 +12,15 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from comity.agent.state import Container, Executor, PendingUpdate, State, Task
+from comity.agent.state import Container, Executor, Operation, PendingUpdate, State, Task
 from comity.core.containers import Spec
 from comity.core.effects import Outbox, Write
+from comity.core.errors import InvariantViolated, UserError
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
+from comity.resources import operations
 from comity.wire.mesos import codec, resources, v1
+from comity.wire.mesos.operations import UUID, OperationRecord
 
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder(enc_hook=str)  # a Path is stored as its text
@@ -118,6 +122,34 @@ def drop_nested(container: Container, out: Outbox) -> None:
     out.writes.append(Write(f"containers/{container.id}", None))
 
 
+def save_resources(state: State, out: Outbox) -> None:
+    """Store the reservations and volumes."""
+    kept = resources.write(operations.checkpointed(state.total), refined=True)
+    out.writes.append(Write("resources", codec.encode(kept)))
+
+
+def save_operation(operation: Operation, out: Outbox) -> None:
+    """Store an operation until it is acknowledged."""
+    value = codec.encode(record_of(operation))
+    out.writes.append(Write(f"operations/{operation.uuid.hex()}", value))
+
+
+def record_of(operation: Operation) -> OperationRecord:
+    """Return an operation as it is stored, and told to the master."""
+    framework_id = operation.framework_id
+    return OperationRecord(
+        info=operation.info,
+        latest_status=operation.status,
+        uuid=UUID(value=operation.uuid),
+        framework_id=v1.Id(value=framework_id) if framework_id is not None else None,
+    )
+
+
+def drop_operation(operation: Operation, out: Outbox) -> None:
+    """Forget an operation."""
+    out.writes.append(Write(f"operations/{operation.uuid.hex()}", None))
+
+
 def _saved(container: Container) -> SavedContainer:
     return SavedContainer(
         container.id,
@@ -141,6 +173,10 @@ def load(state: State, pairs: list[tuple[str, bytes]]) -> None:
             state.frameworks[FrameworkId(rest)] = codec.decode(v1.FrameworkInfo, value)
         elif kind == "executors":
             _load_executor(state, rest, _decode(value, SavedExecutor))
+        elif kind == "resources":
+            _load_resources(state, value)
+        elif kind == "operations":
+            _load_operation(state, value)
         elif kind == "containers":
             nested.append(_decode(value, SavedContainer))
     for key, value in pairs:
@@ -152,6 +188,27 @@ def load(state: State, pairs: list[tuple[str, bytes]]) -> None:
         state.containers[container.id] = container
         if container.parent is not None:
             state.children.setdefault(container.parent, set()).add(container.id)
+
+
+def _load_resources(state: State, value: bytes) -> None:
+    kept = resources.read(codec.decode(tuple[v1.Resource, ...], value))
+    try:
+        state.total = operations.with_checkpointed(state.configured, kept)
+    except InvariantViolated as error:
+        raise UserError(
+            f"the agent was started with less than what is reserved on it: {error}; "
+            "give it back by --resources, or use another --work-dir"
+        ) from error
+
+
+def _load_operation(state: State, value: bytes) -> None:
+    record = codec.decode(OperationRecord, value)
+    state.operations[record.uuid.value] = Operation(
+        uuid=record.uuid.value,
+        info=record.info,
+        framework_id=FrameworkId(record.framework_id.value) if record.framework_id else None,
+        status=record.latest_status,
+    )
 
 
 def _load_container(saved: SavedContainer) -> Container:

@@ -119,6 +119,13 @@ class UpdateRetryDue(Struct, frozen=True, tag=True):
     delay_s: float
 
 
+class OperationRetryDue(Struct, frozen=True, tag=True):
+    """The status of an operation has not been acknowledged; stale when it has been by now."""
+
+    uuid: bytes
+    delay_s: float
+
+
 class KillDue(Struct, frozen=True, tag=True):
     """A container's grace is over."""
 
@@ -170,6 +177,7 @@ Input = (
     | KillAsked
     | RemoveAsked
     | UpdateRetryDue
+    | OperationRetryDue
     | KillDue
     | ExecutorDue
     | ExecutorBeatDue

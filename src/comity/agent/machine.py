@@ -10,6 +10,7 @@ from comity.agent.handlers import (  # their import fills the table
     executors,
     master,
     nested,
+    operating,
     probing,
     reporting,
     tasks,
@@ -19,7 +20,7 @@ from comity.agent.table import table
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
 
-HANDLERS = (containers, executors, master, nested, probing, reporting, tasks)
+HANDLERS = (containers, executors, master, nested, operating, probing, reporting, tasks)
 
 
 class Agent:
@@ -33,7 +34,11 @@ class Agent:
         table.step(self.state, item, now, out)
 
     def recover(self, pairs: list[tuple[str, bytes]]) -> None:
-        """Take what was stored; `LauncherFound` then says what of it still runs."""
+        """Take what was stored; `LauncherFound` then says what of it still runs.
+
+        Raises:
+            UserError: the agent has less than what is reserved on it.
+        """
         checkpoints.load(self.state, pairs)
 
 

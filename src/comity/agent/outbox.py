@@ -1,5 +1,7 @@
 """What an agent's machine asks of its shell, beyond the effects that all machines have."""
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from comity.core.containers import Spec
@@ -36,6 +38,18 @@ class ToMaster(Struct, frozen=True):
     """Send a call on the link; lost when there is none, the machine sends again what matters."""
 
     call: link.Call
+
+
+class KeepVolumes(Struct, frozen=True):
+    """Let there be a directory for each of these persistent volumes, and for no others."""
+
+    paths: tuple[Path, ...]
+
+
+class LinkVolumes(Struct, frozen=True):
+    """Let the volumes of a container that runs already be found in its sandbox."""
+
+    spec: Spec
 
 
 class RunProbe(Struct, frozen=True):

@@ -14,10 +14,11 @@ from msgspec import Struct
 
 from comity.agent.config import AgentConfig
 from comity.core.containers import Spec
-from comity.core.ids import ExecutorId, FrameworkId, TaskId
+from comity.core.ids import ExecutorId, FrameworkId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import v1
+from comity.wire.mesos.operations import OperationStatus
 
 COMPLETED_MAX = 150
 
@@ -122,6 +123,17 @@ class Executor:
 
 
 @dataclass(slots=True)
+class Operation:
+    """An operation whose status has not been acknowledged."""
+
+    uuid: bytes
+    info: v1.Operation
+    framework_id: FrameworkId | None
+    """None when an operator asked for it."""
+    status: OperationStatus
+
+
+@dataclass(slots=True)
 class State:
     """The whole of an agent."""
 
@@ -130,7 +142,11 @@ class State:
     ip: str
     chance: random.Random
     started_at: Instant
+    configured: Resources = NOTHING
+    """What it was started with."""
     total: Resources = NOTHING
+    """What it has: `configured`, as operations changed it."""
+    operations: dict[bytes, Operation] = field(default_factory=dict)
     master: v1.MasterInfo | None = None
     is_linked: bool = False
     is_recovering: bool = True
@@ -152,10 +168,7 @@ class State:
 
     def new_uuid(self) -> bytes:
         """Return 16 random bytes in the form of a version 4 UUID."""
-        raw = bytearray(self.chance.randbytes(16))
-        raw[6] = raw[6] & 0x0F | 0x40
-        raw[8] = raw[8] & 0x3F | 0x80
-        return bytes(raw)
+        return uuid_from(self.chance)
 
     def count(self, metric: str) -> None:
         """Add one to a counter."""

@@ -33,6 +33,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     """An image reference; None for a plain process."""
     image_cached: bool = True
     mounts: tuple[Mount, ...] = ()
+    volumes: tuple[Mount, ...] = ()
+    """Persistent volumes; a relative target is one in the sandbox."""
     cpus: float = 0.0
     mem_bytes: int = 0
     cpu_quota: float | None = None

@@ -11,12 +11,12 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.master.config import MasterConfig
 from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import v1
+from comity.wire.mesos import operations, v1
 
 COMPLETED_FRAMEWORKS_MAX = 50
 COMPLETED_TASKS_MAX = 1000
@@ -59,6 +59,19 @@ class Executor:
 
 
 @dataclass(slots=True)
+class Operation:
+    """An operation on an agent's resources, until its last status is acknowledged."""
+
+    uuid: bytes
+    info: v1.Operation
+    agent_id: AgentId
+    framework_id: FrameworkId | None
+    """None when an operator asked for it."""
+    status: operations.OperationStatus
+    """The last one that is known here."""
+
+
+@dataclass(slots=True)
 class Offer:
     """An outstanding offer."""
 
@@ -90,6 +103,7 @@ class Framework:
     completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_TASKS_MAX))
     executors: dict[tuple[AgentId, ExecutorId], Executor] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
+    operations: dict[bytes, Operation] = field(default_factory=dict)
     pending_kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
     """Kills for tasks whose agent is away."""
 
@@ -128,6 +142,7 @@ class Agent:
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
+    operations: dict[bytes, Operation] = field(default_factory=dict)
 
     @property
     def pid(self) -> str:
@@ -152,6 +167,7 @@ class State:
     info: v1.MasterInfo
     started_at: Instant
     allocator: Allocator
+    chance: random.Random
     agents: dict[AgentId, Agent] = field(default_factory=dict)
     links: dict[str, AgentId] = field(default_factory=dict)
     recovered_agents: dict[AgentId, v1.AgentInfo] = field(default_factory=dict)
@@ -171,6 +187,10 @@ class State:
     counters: dict[str, int] = field(default_factory=dict)
     """Counts by metric name, such as `master/messages_kill_task`."""
 
+    def new_uuid(self) -> bytes:
+        """Return 16 random bytes in the form of a version 4 UUID."""
+        return uuid_from(self.chance)
+
     def count(self, metric: str, by: int = 1) -> None:
         """Add to a counter."""
         self.counters[metric] = self.counters.get(metric, 0) + by
@@ -179,4 +199,4 @@ class State:
 def new_state(config: MasterConfig, info: v1.MasterInfo, now: Instant, seed: int) -> State:
     """Return the state of a master that starts for the first time."""
     chance = random.Random(seed)  # noqa: S311 - shuffles agents, guards nothing
-    return State(info.id, config, info, now, Allocator(chance))
+    return State(info.id, config, info, now, Allocator(chance), chance)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
+from comity.resources.operations import Conversion
 
 MIN_CPUS_MILLI = 10
 MIN_MEM_MILLI = 32_000
@@ -228,6 +229,20 @@ class Allocator:
         self._roles[role].add(resources, sign)
         if role not in framework.roles:
             self._leave(role, framework_id, client)
+
+    def converted(
+        self, agent_id: AgentId, framework_id: FrameworkId, role: str, conversion: Conversion
+    ) -> None:
+        """Take an operation on what a framework holds; quantities stay, so shares do."""
+        agent = self._agents[agent_id]
+        agent.total = conversion.applied_to(agent.total)
+
+    def change_free(self, agent_id: AgentId, conversion: Conversion) -> None:
+        """Take an operator's operation on what nobody holds."""
+        agent = self._agents[agent_id]
+        agent.free = conversion.applied_to(agent.free)
+        agent.total = conversion.applied_to(agent.total)
+        self._dirty[agent_id] = None
 
     def refuse(
         self, agent_id: AgentId, framework_id: FrameworkId, role: str, refusal: Refusal

@@ -312,7 +312,9 @@ def test_an_executor_without_resources_is_known_too():
 def test_other_operations_are_refused_and_change_nothing():
     world = ready()
     [offer] = world.offers()
-    body = scheduler.AcceptBody(offer_ids=(offer.id,), operations=(v1.Operation(type="RESERVE"),))
+    body = scheduler.AcceptBody(
+        offer_ids=(offer.id,), operations=(v1.Operation(type="GROW_VOLUME"),)
+    )
     assert world.call(scheduler.Accept(framework_id=FW, accept=body)) == 501
     assert offer.id.value in world.state.offers
 

@@ -1,7 +1,7 @@
 """Containers start, fail to start, and end; and what the launcher remembers after a restart."""
 
 from comity.agent import checkpoints
-from comity.agent.handlers import ending, nested, probing, reporting
+from comity.agent.handlers import ending, nested, operating, probing, reporting
 from comity.agent.inputs import (
     CompletionDue,
     ContainerExited,
@@ -109,6 +109,7 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
     for container_id in item.running:
         if container_id not in state.containers:
             out.launches.append(DestroyContainer(container_id, has_image=False))
+    operating.keep_volumes(state, out)
     state.is_recovering = False
 
 

@@ -1,6 +1,6 @@
 """What the master says, and what it is told when the link opens."""
 
-from comity.agent.handlers import ending, reporting, tasks
+from comity.agent.handlers import ending, operating, reporting, tasks
 from comity.agent.handlers.speaking import send_to_executor
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.outbox import EndAgent, ToMaster
@@ -25,6 +25,10 @@ def on_master_said(state: State, item: MasterSaid, now: Instant, out: Outbox) ->
             over = reporting.acknowledge(state, event, now, out)
             if over is not None:
                 ending.forget_task(state, *over, now, out)
+        case link.EventApplyOperation() as event:
+            operating.apply(state, event, now, out)
+        case link.EventAcknowledgeOperation() as event:
+            operating.acknowledge(state, event, out)
         case link.EventKillTask() as event:
             tasks.kill(state, event, now, out)
         case link.EventPing():
@@ -53,6 +57,7 @@ def _registered(state: State, event: link.EventRegistered, now: Instant, out: Ou
     state.master = event.registered.master_info
     state.is_linked = True
     reporting.resend_all(state, now, out)
+    operating.resend_all(state, now, out)
 
 
 @table.on(LinkLost)

@@ -51,7 +51,7 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if parent.phase != "RUNNING":
         refuse(item.to, 400, "the parent container does not run", out)
         return
-    spec = _describe(item.container_id, parent, item.body)
+    spec = _describe(state, item.container_id, parent, item.body)
     if not spec.command and not spec.arguments and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
@@ -69,13 +69,17 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     out.launches.append(LaunchContainer(spec, uris))
 
 
-def _describe(container_id: str, parent: Container, body: operator.LaunchContainerBody) -> Spec:
+def _describe(
+    state: State, container_id: str, parent: Container, body: operator.LaunchContainerBody
+) -> Spec:
     sandbox = parent.spec.sandbox / "containers" / body.container_id.value
     command = body.command or v1.CommandInfo(shell=False)
     if parent.executor is None:
         return building.for_debug(container_id, sandbox, parent.spec, command)
     held = (building.held_by(body.resources), body.limits)
-    return building.for_nested(container_id, sandbox, parent.spec, (command, body.container), held)
+    return building.for_nested(
+        state, (container_id, sandbox), parent.spec, (command, body.container), held
+    )
 
 
 def started(state: State, container: Container, out: Outbox) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 
 from comity.agent import building, checkpoints
-from comity.agent.handlers import ending, reporting
+from comity.agent.handlers import ending, operating, reporting
 from comity.agent.handlers.speaking import send_to_executor
 from comity.agent.inputs import CompletionDue, ExecutorDue
-from comity.agent.outbox import LaunchContainer
+from comity.agent.outbox import LaunchContainer, LinkVolumes, ToMaster
 from comity.agent.state import Container, Executor, State, Task, uuid_text
 from comity.agent.table import table
 from comity.core.containers import Spec
@@ -32,10 +32,29 @@ def run(state: State, event: link.EventRunTasks, now: Instant, out: Outbox) -> N
     for info in event.tasks:
         if (framework_id, TaskId(info.task_id.value)) in state.tasks:
             continue  # the master repeats itself after a break
+        if operating.lacks(state, building.held_by(info.resources)):
+            _refuse(state, framework, info, out)
+            continue
         if info.executor is None:
             _run_command(state, framework, info, now, out)
         else:
             _run_on_executor(state, framework, info, now, out)
+
+
+def _refuse(state: State, framework: v1.FrameworkInfo, info: v1.TaskInfo, out: Outbox) -> None:
+    """Refuse a task that wants reservations or volumes that this agent has not."""
+    assert framework.id is not None
+    aware = any(one.type == "PARTITION_AWARE" for one in framework.capabilities)
+    status = v1.TaskStatus(
+        task_id=info.task_id,
+        state=v1.TaskState.DROPPED if aware else v1.TaskState.LOST,
+        source=v1.Source.AGENT,
+        reason=v1.Reason.RESOURCES_UNKNOWN,
+        message="The task wants reserved resources or volumes that the agent does not have",
+        agent_id=v1.Id(value=state.id),
+    )
+    call = link.Update(framework_id=framework.id, status=status, latest_state=status.state)
+    out.launches.append(ToMaster(call))
 
 
 def _run_command(
@@ -86,11 +105,20 @@ def _run_on_executor(
     elif executor.has_exited:
         executor = _start_again(state, framework, info.executor, executor, now, out)
     task = _add_task(state, executor, info)
+    _link_volumes(state, executor, task, out)
     if executor.stream is None:
         executor.queued.append(task.task_id)
     else:
         send_to_executor(executor, wire.EventLaunch(launch=wire.LaunchBody(task=info)), out)
     checkpoints.save_task(executor, task, out)
+
+
+def _link_volumes(state: State, executor: Executor, task: Task, out: Outbox) -> None:
+    """Let an executor find the persistent volumes of a task of its own in its sandbox."""
+    volumes = building.volumes_of(state, building.held_by(task.info.resources))
+    if volumes:
+        spec = state.containers[executor.container_id].spec
+        out.launches.append(LinkVolumes(msgspec.structs.replace(spec, volumes=volumes)))
 
 
 def _drop(

@@ -1,6 +1,7 @@
 """Does what the machine asks: containers, probes, calls to the master. Results become inputs."""
 
 import asyncio
+import logging
 import signal
 from typing import Any
 
@@ -8,7 +9,9 @@ from comity.agent.inputs import ContainerExited, ContainerFailed, ContainerStart
 from comity.agent.outbox import (
     DestroyContainer,
     EndAgent,
+    KeepVolumes,
     LaunchContainer,
+    LinkVolumes,
     RunProbe,
     SignalContainer,
     ToMaster,
@@ -18,13 +21,25 @@ from comity.agent.state import State
 from comity.core.containers import Spec
 from comity.core.errors import UserError
 from comity.runtime import fetcher
-from comity.runtime.containers.containerizer import Containerizer
+from comity.runtime.containers import volumes
+from comity.runtime.containers.containerizer import Containerizer, make_sandbox
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
 from comity.runtime.http import Client, HttpError
 from comity.runtime.launcher.client import LauncherClient
 
-Effect = ToMaster | LaunchContainer | SignalContainer | DestroyContainer | RunProbe | EndAgent
+Effect = (
+    ToMaster
+    | LaunchContainer
+    | SignalContainer
+    | DestroyContainer
+    | KeepVolumes
+    | LinkVolumes
+    | RunProbe
+    | EndAgent
+)
+
+_log = logging.getLogger(__name__)
 
 
 class Actor:
@@ -58,10 +73,20 @@ class Actor:
                 self._signal(effect)
             case DestroyContainer():
                 self._driver.spawn(self._destroy(effect))
+            case KeepVolumes():
+                volumes.keep(self._state.config.work_dir.resolve() / "volumes", effect.paths)
+            case LinkVolumes():
+                self._link_volumes(effect.spec)
             case RunProbe():
                 self._driver.spawn(self._probe(effect))
             case EndAgent():
                 raise UserError(f"the master ended this agent: {effect.reason}")
+
+    def _link_volumes(self, spec: Spec) -> None:
+        try:
+            make_sandbox(spec)
+        except ContainerRefused as error:
+            _log.warning("%s: volumes cannot be linked: %s", spec.id, error)
 
     async def _start(self, effect: LaunchContainer) -> None:
         spec = effect.spec

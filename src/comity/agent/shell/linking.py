@@ -5,13 +5,14 @@ import logging
 import random
 from typing import Any
 
-from comity.agent import views
+from comity.agent import checkpoints, views
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.state import State
+from comity.resources import operations
 from comity.runtime.driver import Driver
 from comity.runtime.http import Client, Headers, HttpError
 from comity.sdk.subscriptions import SubscribeRefused, Subscription
-from comity.wire.mesos import codec, link, v1
+from comity.wire.mesos import codec, link, resources, v1
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +96,10 @@ class Link:
             frameworks=tuple(state.frameworks.values()),
             executors=executors,
             tasks=tuple(views.for_master(state)),
+            checkpointed_resources=resources.write(
+                operations.checkpointed(state.total), refined=True
+            ),
+            operations=tuple(checkpoints.record_of(one) for one in state.operations.values()),
         )
 
     async def _drop(self) -> None:

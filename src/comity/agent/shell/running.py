@@ -72,6 +72,7 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
         ip=config.ip,
         chance=random.SystemRandom(),
         started_at=clock.now(),
+        configured=total,
         total=total,
     )
     await _serve(state, containerizer, clock, stop)
@@ -131,7 +132,7 @@ async def _serve(
 
 def _describe(state: State, port: int) -> None:
     """Complete the agent's info with the port in use and its resources."""
-    written = resources.write(state.total)
+    written = resources.write(state.configured)
     state.info = codec.replace(state.info, port=port, resources=written)
 
 

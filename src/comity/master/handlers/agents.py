@@ -4,7 +4,7 @@ from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Se
 from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import frameworks, ids, lost, sending, statuses
+from comity.master.handlers import feedback, frameworks, ids, lost, sending, statuses
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -16,6 +16,8 @@ from comity.master.inputs import (
 )
 from comity.master.state import Agent, Executor, Framework, State, Task
 from comity.master.table import table
+from comity.resources import operations
+from comity.resources.amounts import Resources
 from comity.wire.mesos import codec, link, resources, v1
 
 
@@ -63,7 +65,7 @@ def _fault_of(brought: link.SubscribeBody) -> str | None:
     held = [each.executor_info.resources for each in brought.executors]
     held += [each.resources for each in brought.tasks if not each.state.is_terminal]
     try:
-        free = resources.read(info.resources)
+        free = _total_of(brought)
         for written in held:
             wanted = resources.read(written)
             if not free.contains(wanted):
@@ -86,7 +88,7 @@ def _admit(
         if known.info.attributes != info.attributes:
             state.allocator.drop_filters_of_agent(agent_id)
         known.info, known.ip, known.link, known.pings_missed = info, item.ip, item.link, 0
-        known.total = resources.read(info.resources)
+        known.total = _total_of(item.call.subscribe)
         known.reregistered_at = now
         agent = known
     else:
@@ -94,7 +96,7 @@ def _admit(
             id=agent_id,
             info=info,
             ip=item.ip,
-            total=resources.read(info.resources),
+            total=_total_of(item.call.subscribe),
             registered_at=now,
             link=item.link,
         )
@@ -105,6 +107,12 @@ def _admit(
     out.writes.append(Write(agent_key(agent_id), codec.encode(info)))
     state.links[item.link] = agent_id
     return agent
+
+
+def _total_of(brought: link.SubscribeBody) -> Resources:
+    """Return what an agent has: what it was configured with, as operations changed it."""
+    configured = resources.read(brought.agent_info.resources)
+    return operations.with_checkpointed(configured, resources.read(brought.checkpointed_resources))
 
 
 def _break_link(state: State, agent: Agent, out: Outbox) -> None:
@@ -164,6 +172,7 @@ def _recover(
     for key, task in list(agent.tasks.items()):
         if key not in reported and not task.state.is_terminal:
             _lose(state, agent, (state.frameworks[key[0]], task), now, out)
+    feedback.recover(state, agent, brought.operations, out)
     state.allocator.add_agent(agent.id, agent.total, agent.used)
 
 
@@ -280,6 +289,8 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
         match call:
             case link.Update():
                 statuses.on_update(state, agent, call, now, out)
+            case link.UpdateOperation():
+                feedback.on_update(state, agent, call, out)
             case link.ExitedExecutor():
                 statuses.on_exited_executor(state, agent, call, out)
             case link.Message():

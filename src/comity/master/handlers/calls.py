@@ -5,7 +5,7 @@ from collections.abc import Callable
 from comity.core.effects import Outbox
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import agents, frameworks, offers, requests, sending
+from comity.master.handlers import agents, feedback, frameworks, offers, requests, sending
 from comity.master.inputs import SchedulerCalled, StreamClosed
 from comity.master.state import Framework, State
 from comity.master.table import table
@@ -24,6 +24,8 @@ _ANSWERS: dict[type, Callable[..., str | None]] = {
     scheduler.Acknowledge: requests.acknowledge,
     scheduler.Reconcile: requests.reconcile,
     scheduler.Message: requests.message,
+    scheduler.AcknowledgeOperationStatus: feedback.acknowledge,
+    scheduler.ReconcileOperations: feedback.reconcile,
 }
 _NO_OPS = (scheduler.Request, scheduler.AcceptInverseOffers, scheduler.DeclineInverseOffers)
 
@@ -44,8 +46,8 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
         if fault is not None:
             sending.refused(item.to, 501, fault, out)
             return
-        if isinstance(call, scheduler.Acknowledge) and not is_uuid(call.acknowledge.uuid):
-            sending.refused(item.to, 400, "'acknowledge.uuid' is not a UUID of 16 bytes", out)
+        if not is_uuid(_uuid_of(call)):
+            sending.refused(item.to, 400, "'uuid' is not a UUID of 16 bytes", out)
             return
         dropped = _ANSWERS[type(call)](state, framework, call, now, out)
         if dropped is not None:
@@ -85,9 +87,17 @@ def _caller(state: State, item: SchedulerCalled, out: Outbox) -> Framework | Non
     return None
 
 
-def is_uuid(data: bytes) -> bool:
-    """Whether bytes are a UUID with a version that RFC 4122 knows (1 to 5)."""
-    return len(data) == 16 and 1 <= data[6] >> 4 <= 5
+def _uuid_of(call: scheduler.Call) -> bytes | None:
+    if isinstance(call, scheduler.Acknowledge):
+        return call.acknowledge.uuid
+    if isinstance(call, scheduler.AcknowledgeOperationStatus):
+        return call.acknowledge_operation_status.uuid
+    return None
+
+
+def is_uuid(data: bytes | None) -> bool:
+    """Whether bytes, if there are any, are a UUID of a version that RFC 4122 knows (1 to 5)."""
+    return data is None or (len(data) == 16 and 1 <= data[6] >> 4 <= 5)
 
 
 @table.on(StreamClosed)

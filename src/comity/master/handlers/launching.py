@@ -32,16 +32,16 @@ def launch(
     operation: v1.Operation,
     now: Instant,
     out: Outbox,
-) -> Resources:
-    """Launch what is valid; return what is left of the offers' resources."""
+) -> None:
+    """Launch what is valid."""
     if operation.id is not None:
         text = f"The `id` field cannot be set on {operation.type} operations"
+        place.dropped.append(text)
         _refuse(state, framework, operation, text, now, out)
     elif operation.launch is not None:
         _launch_tasks(state, framework, place, operation.launch.task_infos, now, out)
     elif operation.launch_group is not None:
         _launch_group(state, framework, place, operation, now, out)
-    return place.remaining
 
 
 def _refuse(
@@ -89,6 +89,7 @@ def _launch_tasks(
             wanted, executor_wanted = tasks.check_launch(framework, place, info)
         except Invalid as fault:
             why = (v1.Reason.TASK_INVALID, str(fault))
+            place.dropped.append(f"LAUNCH: task {info.task_id.value}: {fault}")
             _refuse_one(state, framework, info, why, now, out)
             continue
         if info.executor is not None:
@@ -114,6 +115,7 @@ def _launch_group(
         groups.check(framework, place, group)
         raise Invalid("Task groups are not supported by this cluster's agents yet")
     except Invalid as fault:
+        place.dropped.append(f"LAUNCH_GROUP: {fault}")
         _refuse(state, framework, operation, str(fault), now, out)
 
 
@@ -124,6 +126,7 @@ def _record_executor(
     key = ExecutorId(info.executor_id.value)
     if (place.agent.id, key) in framework.executors:
         return
+    wanted = wanted.spelled_as(place.remaining)
     _take(place, wanted)
     executor = Executor(info, wanted, place.role)
     framework.executors[place.agent.id, key] = executor
@@ -132,6 +135,7 @@ def _record_executor(
 
 def _record_task(framework: Framework, place: Place, info: v1.TaskInfo, wanted: Resources) -> None:
     """Count a task as running."""
+    wanted = wanted.spelled_as(place.remaining)
     _take(place, wanted)
     task = Task(
         info=as_task(framework, info),

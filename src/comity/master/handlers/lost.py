@@ -3,11 +3,12 @@
 from comity.core.effects import CancelTimer, CloseStream, Outbox, Write
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import sending, statuses
+from comity.master.handlers import feedback, sending, statuses
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import AgentReturnDue
 from comity.master.state import Agent, State
 from comity.wire.mesos import scheduler, v1
+from comity.wire.mesos.operations import OperationState
 
 
 def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
@@ -26,6 +27,7 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
         framework.tasks.pop(task_id, None)
         framework.unreachable_tasks[task_id] = task
         sending.update(framework, status, out)
+    feedback.lose(state, agent, OperationState.UNREACHABLE, out)
     _forget(state, agent, out)
 
 
@@ -35,17 +37,19 @@ def remove_agent(state: State, agent: Agent, now: Instant, out: Outbox, *, gone:
         framework = state.frameworks[framework_id]
         if task.state.is_terminal:
             continue
-        found = v1.TaskState.GONE_BY_OPERATOR if gone else v1.TaskState.GONE
+        end = v1.TaskState.GONE_BY_OPERATOR if gone else v1.TaskState.GONE
         reason = v1.Reason.AGENT_REMOVED_BY_OPERATOR if gone else v1.Reason.AGENT_REMOVED
         status = sending.master_status(
             task.task_id,
-            found if framework.is_partition_aware else v1.TaskState.LOST,
+            end if framework.is_partition_aware else v1.TaskState.LOST,
             reason,
             "Agent was marked gone" if gone else "Agent left the cluster",
             now,
             agent_id=agent.id,
         )
         statuses.finish_by_master(state, (agent, framework, task), status, out)
+    found = OperationState.GONE_BY_OPERATOR if gone else OperationState.DROPPED
+    feedback.lose(state, agent, found, out)
     state.count("master/slave_removals")
     if gone:
         record_gone(state, agent.id, now, out)

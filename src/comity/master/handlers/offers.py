@@ -3,11 +3,12 @@
 from comity.core.effects import Outbox
 from comity.core.ids import AgentId, OfferId
 from comity.core.instants import Instant
-from comity.master.handlers import launching, sending
+from comity.master.handlers import launching, operating, sending
+from comity.master.handlers.converting import CONVERTING
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.placing import Place
 from comity.master.handlers.withdrawing import forget_offer, withdraw_offers
-from comity.master.state import Agent, Framework, Offer, State
+from comity.master.state import Framework, Offer, State
 from comity.policy.allocator import Refusal
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import scheduler, v1
@@ -16,13 +17,16 @@ REFUSE_DEFAULT_S = 5.0
 REFUSE_MAX_S = 365 * 86400.0
 
 
+_LAUNCHING = frozenset({"LAUNCH", "LAUNCH_GROUP"})
+
+
 def unsupported(call: scheduler.Accept) -> str | None:
     """Return what an ACCEPT asks for that this master cannot do, or None."""
     for operation in call.accept.operations:
-        if operation.type not in ("LAUNCH", "LAUNCH_GROUP"):
+        if operation.type not in _LAUNCHING | CONVERTING:
             return (
-                f"operation {operation.type or 'without type'} is not supported yet: "
-                "only LAUNCH is; see docs/reference/compatibility.md"
+                f"operation {operation.type or 'without type'} is not supported; "
+                f"these are: {', '.join(sorted(_LAUNCHING | CONVERTING))}"
             )
     return None
 
@@ -38,22 +42,23 @@ def accept(
     if fault is not None:
         own = {offer.id: offer for offer in offers if offer.framework_id == framework.id}
         withdraw_offers(state, own.values(), out, tell=False)
-        _drop_tasks(framework, body.operations, fault, now, out)
+        _drop_operations(framework, body.operations, fault, now, out)
         want_cycle(state, now, out)
         return fault
-    agent = state.agents[offers[0].agent_id]
-    remaining = NOTHING
+    place = Place(state.agents[offers[0].agent_id], offers[0].role, NOTHING)
     for offer in offers:
-        remaining = remaining + offer.resources
+        place.remaining = place.remaining + offer.resources
         forget_offer(state, offer)
-    role = offers[0].role
+    offered = place.remaining
     for operation in body.operations:
-        remaining = _run(state, framework, (agent, role, operation), remaining, now, out)
-    left = (agent.id, role, remaining)
-    is_progress = any(launching.tasks_of(operation) for operation in body.operations)
-    _give_back(state, framework, left, _refusal_s(state, body.filters, now, is_progress), now)
+        _run(state, framework, place, operation, now, out)
+    old, new = operating.without_filter(place.remaining, offered)
+    is_progress = len(place.dropped) < len(body.operations)
+    refuse_s = _refusal_s(state, body.filters, now, is_progress)
+    _give_back(state, framework, (place.agent.id, place.role, old), refuse_s, now)
+    _give_back(state, framework, (place.agent.id, place.role, new), 0.0, now)
     want_cycle(state, now, out)
-    return None
+    return "; ".join(place.dropped) or None
 
 
 def _fault_of(state: State, framework: Framework, offer_ids: list[OfferId]) -> str | None:
@@ -76,7 +81,7 @@ def _fault_of(state: State, framework: Framework, offer_ids: list[OfferId]) -> s
     return None
 
 
-def _drop_tasks(
+def _drop_operations(
     framework: Framework,
     operations: tuple[v1.Operation, ...],
     fault: str,
@@ -85,6 +90,8 @@ def _drop_tasks(
 ) -> None:
     lost = v1.TaskState.DROPPED if framework.is_partition_aware else v1.TaskState.LOST
     for operation in operations:
+        if operation.type in CONVERTING:
+            operating.refuse(framework, operation, f"Invalid offers: {fault}", None, out)
         for task in launching.tasks_of(operation):
             status = sending.master_status(
                 task.task_id.value,
@@ -100,15 +107,16 @@ def _drop_tasks(
 def _run(
     state: State,
     framework: Framework,
-    what: tuple[Agent, str, v1.Operation],
-    remaining: Resources,
+    place: Place,
+    operation: v1.Operation,
     now: Instant,
     out: Outbox,
-) -> Resources:
-    """Run one operation and return what it leaves of the resources."""
-    agent, role, operation = what
-    place = Place(agent, role, remaining)
-    return launching.launch(state, framework, place, operation, now, out)
+) -> None:
+    """Run one operation on what is left."""
+    if operation.type in CONVERTING:
+        operating.perform(state, framework, place, operation, out)
+    else:
+        launching.launch(state, framework, place, operation, now, out)
 
 
 def decline(

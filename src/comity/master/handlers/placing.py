@@ -1,6 +1,6 @@
 """Where something is launched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from comity.master.state import Agent
 from comity.resources.amounts import Resources
@@ -13,3 +13,5 @@ class Place:
     agent: Agent
     role: str
     remaining: Resources
+    dropped: list[str] = field(default_factory=list)
+    """Which operations or tasks were not performed, and why."""

@@ -127,11 +127,12 @@ def _mounts(spec: Spec) -> list[dict[str, Any]]:
     ]
     names = [f"/etc/{name}" for name in ("resolv.conf", "hosts")]
     mounts += [_mount(one, "bind", one, "rbind", "ro") for one in names if os.path.exists(one)]
-    for one in spec.mounts:
+    for one in spec.mounts + spec.volumes:
         if not os.path.exists(one.source):
             raise ContainerRefused(f"volume source {one.source} does not exist on this machine")
         mode = "ro" if one.read_only else "rw"
-        mounts.append(_mount(one.target, "bind", one.source, "rbind", mode))
+        target = os.path.join(SANDBOX, one.target)
+        mounts.append(_mount(target, "bind", one.source, "rbind", mode))
     return mounts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from comity.core.containers import Spec
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import process
+from comity.runtime.containers import process, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
 
@@ -86,6 +86,8 @@ def make_sandbox(spec: Spec) -> None:
             link.symlink_to(spec.sandbox.name)
     except OSError as error:
         raise ContainerRefused(f"cannot make the sandbox: {error}") from error
+    if spec.image is None or spec.image == HOST_IMAGE:
+        volumes.link(spec)
 
 
 def remove_sandbox(path: Path) -> None:

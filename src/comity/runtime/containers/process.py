@@ -76,6 +76,9 @@ def _as_user(spec: Spec) -> list[str]:
     except KeyError:
         gid, groups = uid, "--clear-groups"
     shutil.chown(spec.sandbox, uid, gid)
+    for volume in spec.volumes:
+        if os.stat(volume.source).st_uid == 0:  # new: nobody's so far
+            shutil.chown(volume.source, uid, gid)
     if group or groups == "--clear-groups":
         groups = "--clear-groups"
     return ["setpriv", f"--reuid={uid}", f"--regid={gid}", groups]

@@ -6,12 +6,15 @@ carried.
 """
 
 from comity.wire.mesos.base import Id, Wire
+from comity.wire.mesos.operations import OperationRecord, OperationStatus
 from comity.wire.mesos.v1 import (
     AgentInfo,
     ExecutorInfo,
     FrameworkInfo,
     KillPolicy,
     MasterInfo,
+    Operation,
+    Resource,
     Task,
     TaskInfo,
     TaskState,
@@ -36,6 +39,10 @@ class SubscribeBody(Wire, frozen=True, kw_only=True):
     frameworks: tuple[FrameworkInfo, ...] = ()
     executors: tuple[LinkExecutor, ...] = ()
     tasks: tuple[Task, ...] = ()
+    checkpointed_resources: tuple[Resource, ...] = ()
+    """What operations made of the agent's resources: reservations and volumes."""
+    operations: tuple[OperationRecord, ...] = ()
+    """Those whose last status is not acknowledged."""
     version: str = ""
 
 
@@ -60,6 +67,14 @@ class ExitedExecutor(Wire, frozen=True, kw_only=True, tag_field="type", tag="EXI
     framework_id: Id
     executor_id: Id
     status: int
+
+
+class UpdateOperation(Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE_OPERATION"):
+    """What became of an operation; repeated until acknowledged."""
+
+    operation_uuid: bytes
+    status: OperationStatus
+    framework_id: Id | None = None
 
 
 class Message(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
@@ -119,6 +134,23 @@ class EventAcknowledge(Wire, frozen=True, kw_only=True, tag_field="type", tag="A
     uuid: bytes
 
 
+class EventApplyOperation(Wire, frozen=True, kw_only=True, tag_field="type", tag="APPLY_OPERATION"):
+    """Change reservations or volumes. An operator's operation has no `framework_id`."""
+
+    operation_uuid: bytes
+    info: Operation
+    framework_id: Id | None = None
+
+
+class EventAcknowledgeOperation(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="ACKNOWLEDGE_OPERATION"
+):
+    """A status of an operation was received for good."""
+
+    operation_uuid: bytes
+    status_uuid: bytes
+
+
 class EventMessage(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Bytes from a scheduler to its executor."""
 
@@ -158,7 +190,7 @@ class EventShutdown(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHUT
     message: str = ""
 
 
-Call = Update | ExitedExecutor | Message | Pong | Unregister
+Call = Update | UpdateOperation | ExitedExecutor | Message | Pong | Unregister
 
 Event = (
     EventRegistered
@@ -166,6 +198,8 @@ Event = (
     | EventRunTasks
     | EventKillTask
     | EventAcknowledge
+    | EventApplyOperation
+    | EventAcknowledgeOperation
     | EventMessage
     | EventShutdownExecutor
     | EventShutdownFramework

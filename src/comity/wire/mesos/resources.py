@@ -5,11 +5,13 @@ On the wire a reservation is written in one of two formats (mesos.proto, Resourc
 are read; which one is written is the caller's choice.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from comity.resources import ranges
+from comity.resources import operations, ranges
 from comity.resources.amounts import Amount, Disk, Kind, Reservation, Resources, milli
+from comity.resources.operations import Conversion
 from comity.wire.mesos import v1
 
 
@@ -38,6 +40,23 @@ def read(resources: Iterable[v1.Resource]) -> Resources:
     return Resources(amounts)
 
 
+def conversion_of(operation: v1.Operation) -> Conversion | None:
+    """Return what an operation does to resources; None for one that leaves them as they are.
+
+    Raises:
+        ResourceInvalid: it names resources that contradict themselves.
+    """
+    if operation.reserve is not None:
+        return operations.reserving(read(operation.reserve.resources))
+    if operation.unreserve is not None:
+        return operations.unreserving(read(operation.unreserve.resources))
+    if operation.create is not None:
+        return operations.creating(read(operation.create.volumes))
+    if operation.destroy is not None:
+        return operations.destroying(read(operation.destroy.volumes))
+    return None
+
+
 def allocation_roles(resources: Iterable[v1.Resource]) -> set[str]:
     """Return the roles that the resources say they are allocated to."""
     infos = (resource.allocation_info for resource in resources)
@@ -61,6 +80,7 @@ def write(
 def _read_kind(resource: v1.Resource) -> Kind:
     if resource.reservations:
         stack = tuple(_read_reservation(one, one.role) for one in resource.reservations)
+        _check_refinements(stack)
     elif resource.reservation is not None:
         stack = (_read_reservation(resource.reservation, resource.role, dynamic=True),)
     elif resource.role is not None and resource.role != "*":
@@ -69,6 +89,15 @@ def _read_kind(resource: v1.Resource) -> Kind:
         stack = ()
     disk = _read_disk(resource.disk) if resource.disk is not None else None
     return Kind(resource.name, stack, disk, resource.revocable is not None)
+
+
+def _check_refinements(stack: tuple[Reservation, ...]) -> None:
+    """Every reservation refines the one before it: for a role below its, made by an operation."""
+    for outer, inner in itertools.pairwise(stack):
+        if not inner.dynamic:
+            raise ResourceInvalid("a refined reservation must be DYNAMIC")
+        if not inner.role.startswith(outer.role + "/"):
+            raise ResourceInvalid(f"role '{inner.role}' is not below role '{outer.role}'")
 
 
 def _read_disk(info: v1.DiskInfo) -> Disk | None:

@@ -4,7 +4,10 @@ Specification: include/mesos/v1/scheduler/scheduler.proto. Each call and
 event is one variant of a union tagged by `type`.
 """
 
+from typing import Annotated
+
 from comity.wire.mesos.base import Id, Wire
+from comity.wire.mesos.operations import OperationStatus
 from comity.wire.mesos.v1 import (
     Filters,
     FrameworkInfo,
@@ -186,12 +189,36 @@ class DeclineInverseOffers(
     framework_id: Id
 
 
+class AcknowledgeOperationStatusBody(Wire, frozen=True, kw_only=True):
+    """Which status of which operation."""
+
+    uuid: Annotated[bytes, 3]
+    operation_id: Annotated[Id, 4]
+    agent_id: Annotated[Id | None, 1] = None
+    resource_provider_id: Annotated[Id | None, 2] = None
+
+
 class AcknowledgeOperationStatus(
     Wire, frozen=True, kw_only=True, tag_field="type", tag="ACKNOWLEDGE_OPERATION_STATUS"
 ):
-    """Acknowledge an operation status; none are sent yet."""
+    """Acknowledge an operation status."""
 
     framework_id: Id
+    acknowledge_operation_status: AcknowledgeOperationStatusBody
+
+
+class ReconcileOperation(Wire, frozen=True, kw_only=True):
+    """An operation to tell about."""
+
+    operation_id: Annotated[Id, 1]
+    agent_id: Annotated[Id | None, 2] = None
+    resource_provider_id: Annotated[Id | None, 3] = None
+
+
+class ReconcileOperationsBody(Wire, frozen=True, kw_only=True):
+    """Operations to tell about; none means all."""
+
+    operations: Annotated[tuple[ReconcileOperation, ...], 1] = ()
 
 
 class ReconcileOperations(
@@ -200,6 +227,7 @@ class ReconcileOperations(
     """Ask for the states of operations."""
 
     framework_id: Id
+    reconcile_operations: ReconcileOperationsBody = ReconcileOperationsBody()
 
 
 class UpdateFrameworkBody(Wire, frozen=True, kw_only=True):
@@ -264,6 +292,20 @@ class EventUpdate(Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE
     """A task's state."""
 
     update: UpdateBody
+
+
+class UpdateOperationStatusBody(Wire, frozen=True, kw_only=True):
+    """An operation's status."""
+
+    status: Annotated[OperationStatus, 1]
+
+
+class EventUpdateOperationStatus(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE_OPERATION_STATUS"
+):
+    """An operation's state."""
+
+    update_operation_status: UpdateOperationStatusBody
 
 
 class EventMessageBody(Wire, frozen=True, kw_only=True):
@@ -339,6 +381,7 @@ Event = (
     | EventOffers
     | EventRescind
     | EventUpdate
+    | EventUpdateOperationStatus
     | EventMessage
     | EventFailure
     | EventError

@@ -6,6 +6,7 @@ Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in
 """
 
 import enum
+from typing import Annotated
 
 from msgspec import field
 
@@ -50,6 +51,8 @@ __all__ = [
     "ContainerID",
     "ContainerInfo",
     "ContainerStatus",
+    "Create",
+    "Destroy",
     "DiscoveryInfo",
     "DiskInfo",
     "DomainInfo",
@@ -80,6 +83,7 @@ __all__ = [
     "Reason",
     "Region",
     "ReservationInfo",
+    "Reserve",
     "Resource",
     "Scalar",
     "SetOfItems",
@@ -91,6 +95,7 @@ __all__ = [
     "TaskStatus",
     "Text",
     "TimeInfo",
+    "Unreserve",
     "Url",
     "Variable",
     "Volume",
@@ -419,6 +424,31 @@ class LaunchGroup(Wire, frozen=True, kw_only=True):
     task_group: TaskGroupInfo
 
 
+class Reserve(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.Reserve`; `source` is for operators only."""
+
+    resources: Annotated[tuple[Resource, ...], 1] = ()
+    source: Annotated[tuple[Resource, ...], 2] = ()
+
+
+class Unreserve(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.Unreserve`."""
+
+    resources: Annotated[tuple[Resource, ...], 1] = ()
+
+
+class Create(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.Create`: persistent volumes to make."""
+
+    volumes: Annotated[tuple[Resource, ...], 1] = ()
+
+
+class Destroy(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.Destroy`: persistent volumes to end, with what is in them."""
+
+    volumes: Annotated[tuple[Resource, ...], 1] = ()
+
+
 class Operation(Wire, frozen=True, kw_only=True):
     """`Offer.Operation`: what to do with the resources of an offer."""
 
@@ -426,3 +456,7 @@ class Operation(Wire, frozen=True, kw_only=True):
     id: Id | None = None
     launch: Launch | None = None
     launch_group: LaunchGroup | None = None
+    reserve: Annotated[Reserve | None, 3] = None
+    unreserve: Annotated[Unreserve | None, 4] = None
+    create: Annotated[Create | None, 5] = None
+    destroy: Annotated[Destroy | None, 6] = None

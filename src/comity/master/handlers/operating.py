@@ -1,0 +1,130 @@
+"""RESERVE, UNRESERVE, CREATE and DESTROY: checked, applied here at once, and sent to the agent.
+
+The master applies an operation before the agent has (as Mesos: "speculatively"): what it makes can
+be used by the next operation of the same ACCEPT. Link messages keep their order, so the agent
+applies it before it runs what uses it. An agent that registers again says what it really has.
+"""
+
+from comity.core.effects import Outbox
+from comity.core.ids import AgentId
+from comity.master.handlers import converting, feedback, sending
+from comity.master.handlers.converting import Asker, OperationInvalid
+from comity.master.handlers.placing import Place
+from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.state import Agent, Framework, Operation, State
+from comity.resources.amounts import NOTHING, Resources
+from comity.resources.operations import Conversion
+from comity.wire.mesos import link, v1
+from comity.wire.mesos.operations import OperationState, OperationStatus
+
+
+def perform(
+    state: State, framework: Framework, place: Place, operation: v1.Operation, out: Outbox
+) -> None:
+    """Perform a framework's operation on what is left of its offers."""
+    asker = Asker(framework.info.principal, place.role)
+    try:
+        conversion = converting.conversion_of(operation, asker, place.agent.total)
+        if not place.remaining.contains(conversion.consumed):
+            raise OperationInvalid(
+                f"Invalid {operation.type} operation: {converting.shown(place.remaining)} does not "
+                f"contain {converting.shown(conversion.consumed)}"
+            )
+    except OperationInvalid as fault:
+        refuse(framework, operation, str(fault), place.agent.id, out)
+        state.count("master/operations/error")
+        place.dropped.append(f"{operation.type}: {fault}")
+        return
+    place.remaining = conversion.applied_to(place.remaining)
+    state.allocator.converted(place.agent.id, framework.id, place.role, conversion)
+    _apply(state, place.agent, framework, (operation, conversion), out)
+
+
+def refuse(
+    framework: Framework, operation: v1.Operation, text: str, agent_id: AgentId | None, out: Outbox
+) -> None:
+    """Tell a framework that its operation is not performed, when it named the operation."""
+    if operation.id is not None:
+        status = OperationStatus(
+            operation_id=operation.id,
+            state=OperationState.ERROR,
+            message=text,
+            agent_id=v1.Id(value=agent_id) if agent_id is not None else None,
+        )
+        feedback.send(framework, status, out)
+
+
+def _apply(
+    state: State,
+    agent: Agent,
+    framework: Framework | None,
+    what: tuple[v1.Operation, Conversion],
+    out: Outbox,
+) -> None:
+    info, conversion = what
+    agent.total = conversion.applied_to(agent.total)
+    pending = OperationStatus(operation_id=info.id, state=OperationState.PENDING)
+    operation = Operation(
+        uuid=state.new_uuid(),
+        info=info,
+        agent_id=agent.id,
+        framework_id=framework.id if framework is not None else None,
+        status=pending,
+    )
+    agent.operations[operation.uuid] = operation
+    if framework is not None:
+        framework.operations[operation.uuid] = operation
+    state.count(f"master/operations/{(info.type or '').lower()}")
+    event = link.EventApplyOperation(
+        operation_uuid=operation.uuid,
+        info=info,
+        framework_id=v1.Id(value=framework.id) if framework is not None else None,
+    )
+    sending.to_agent(agent, event, out)
+
+
+def perform_for_operator(
+    state: State, agent: Agent, operation: v1.Operation, principal: str | None, out: Outbox
+) -> bool:
+    """Perform an operator's operation on free resources; offers are rescinded if need be.
+
+    Returns whether there is enough that nobody uses.
+
+    Raises:
+        OperationInvalid: it must not be performed.
+    """
+    conversion = converting.conversion_of(operation, Asker(principal), agent.total)
+    if not _make_free(state, agent, conversion.consumed, out):
+        return False
+    state.allocator.change_free(agent.id, conversion)
+    _apply(state, agent, None, (operation, conversion), out)
+    return True
+
+
+def _make_free(state: State, agent: Agent, wanted: Resources, out: Outbox) -> bool:
+    """Rescind as many offers as it takes; none when it cannot be enough."""
+    unused = agent.total.minus_what_there_is(agent.used)
+    if not unused.contains(wanted):
+        return False
+    free = unused.minus_what_there_is(agent.offered)
+    rescinded = []
+    for offer in agent.offers.values():
+        if free.contains(wanted):
+            break
+        if any(kind in dict(wanted) for kind, _ in offer.resources):
+            rescinded.append(offer)
+            free = free + offer.resources
+    withdraw_offers(state, rescinded, out, tell=True)
+    return True
+
+
+def without_filter(left: Resources, offered: Resources) -> tuple[Resources, Resources]:
+    """Split what an ACCEPT leaves into what was offered and what its operations made of it.
+
+    Only the former is refused with the call's filter: what a framework reserved and did not use it
+    is offered again at once (Mesos: Master::_accept, "implicitly declined").
+    """
+    held = {kind for kind, _ in offered}
+    old = left.select(lambda kind: kind in held)
+    new = left.select(lambda kind: kind not in held)
+    return old, new or NOTHING
