@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORK_DIR ?= .comity
 CHECKED := src tools tests bench examples
 
-.PHONY: help venv packages clients kubectl up down status lint test test-fast bench constraints config-docs clean
+.PHONY: help venv packages clients kubectl up down status lint test test-fast sim bench constraints config-docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ test: venv clients ## every test, end to end ones too
 
 test-fast: venv ## the tests that start no cluster
 	$(BIN)/pytest -q -m 'not e2e'
+
+SEEDS ?= 1-1500
+sim: venv ## run the kernel under simulated faults, SEEDS=1-1500 takes about a minute
+	$(BIN)/comity sim --seeds $(SEEDS)
 
 bench: venv ## compare with bare processes and with Docker Swarm, side by side (as root)
 	@for each in launch replicas idle; do $(BIN)/python bench/$$each.py || exit 1; done

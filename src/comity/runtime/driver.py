@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from comity.core.clocks import SteadyClock
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Reply, SetTimer
 from comity.core.instants import Instant
 from comity.runtime.http.messages import Response, Stream
@@ -33,15 +34,14 @@ class Machine(Protocol):
 
 
 class Clock:
-    """Wall-clock instants that never run backwards within this process."""
+    """Instants that follow the wall clock without jumping with it."""
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self._steady = SteadyClock(time.time(), time.monotonic())
 
     def now(self) -> Instant:
         """Return the present instant."""
-        self._last = max(self._last, time.time())
-        return Instant(self._last)
+        return self._steady.read(time.time(), time.monotonic())
 
 
 class Driver:

@@ -5,14 +5,13 @@ import logging
 import random
 from typing import Any
 
-from comity.agent import checkpoints, views
+from comity.agent import registration
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.state import State
-from comity.resources import operations
 from comity.runtime.driver import Driver
 from comity.runtime.http import Client, Headers, HttpError
 from comity.sdk.subscriptions import SubscribeRefused, Subscription
-from comity.wire.mesos import codec, link, resources, v1
+from comity.wire.mesos import codec, link
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Link:
 
     async def _one_link(self) -> None:
         await self._driver.settled()
-        call = link.Subscribe(subscribe=self._brought())
+        call = link.Subscribe(subscribe=registration.brought(self._state))
         subscription = await Subscription.open(
             self._client, self._url, codec.encode(call), self._headers, carry=(link.LINK_ID,)
         )
@@ -82,25 +81,6 @@ class Link:
                 if isinstance(event, link.EventRegistered):
                     silence_s = event.registered.ping_timeout_seconds
                 self._driver.put(MasterSaid(event))
-
-    def _brought(self) -> link.SubscribeBody:
-        """Return what the agent is and has, for the master to make its view of."""
-        state = self._state
-        executors = tuple(
-            link.LinkExecutor(framework_id=v1.Id(value=one.framework_id), executor_info=one.info)
-            for one in state.executors.values()
-            if not one.is_command and not one.has_exited and not one.is_orphaned
-        )
-        return link.SubscribeBody(
-            agent_info=state.info,
-            frameworks=tuple(state.frameworks.values()),
-            executors=executors,
-            tasks=tuple(views.for_master(state)),
-            checkpointed_resources=resources.write(
-                operations.checkpointed(state.total), refined=True
-            ),
-            operations=tuple(checkpoints.record_of(one) for one in state.operations.values()),
-        )
 
     async def _drop(self) -> None:
         subscription, self._subscription = self._subscription, None

@@ -1,0 +1,28 @@
+"""A clock that follows the wall without jumping with it."""
+
+from comity.core.instants import Instant
+
+SLEW = 0.05
+"""How much faster or slower than real time it runs to come back to the wall clock."""
+
+
+class SteadyClock:
+    """Instants that never run backwards and never leap, whatever is done to the wall clock.
+
+    A wall clock that is set back by an hour must not stop pings for an hour, and one that is set
+    forward must not make every agent overdue at once. Between two readings this clock advances by
+    what the monotonic clock says, a little more or less while the wall clock is elsewhere.
+    """
+
+    def __init__(self, wall: float, monotonic: float) -> None:
+        self._last = wall
+        self._monotonic = monotonic
+
+    def read(self, wall: float, monotonic: float) -> Instant:
+        """Return the instant, given what both clocks show now."""
+        elapsed = max(0.0, monotonic - self._monotonic)
+        self._monotonic = monotonic
+        off = wall - (self._last + elapsed)
+        bound = elapsed * SLEW
+        self._last += elapsed + max(-bound, min(off, bound))
+        return Instant(self._last)
