@@ -9,12 +9,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from comity.core.ids import AgentId, FrameworkId
-from comity.master import operator, views
+from comity.core.ids import FrameworkId
+from comity.master import commands, operator, views
 from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
-    AgentMarkedGone,
     AgentSubscribed,
     SchedulerCalled,
     SchedulerSubscribed,
@@ -28,6 +27,7 @@ from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
     document,
+    form_of,
     strip_prefix,
     text,
 )
@@ -54,6 +54,8 @@ class MasterHttp:
         self._router.add("POST", "/api/v1", self._operator)
         self._router.add("POST", link.PATH, self._agent_link)
         self._router.add("POST", "/teardown", self._teardown)
+        for path in commands.FORMS:
+            self._router.add("POST", path, self._form(path))
         self._router.add("GET", "/redirect", self._redirect)
         self._router.add("GET", "/health", _health)
         self._router.add("GET", "/tasks", self._tasks)
@@ -114,21 +116,27 @@ class MasterHttp:
             return text(501, f"{error}: not supported by this master yet")
         except codec.DecodeFailed as error:
             return text(400, str(error))
-        if isinstance(call, wire.MarkAgentGone):
-            agent_id = AgentId(call.mark_agent_gone.agent_id.value)
-            return await self._driver.ask(lambda to: AgentMarkedGone(to, agent_id))
-        if isinstance(call, wire.Teardown):
-            framework_id = FrameworkId(call.teardown.framework_id.value)
-            return await self._driver.ask(lambda to: TeardownRequested(to, framework_id))
+        command = commands.of_call(call, request.principal)
+        if command is not None:
+            return await self._driver.ask(command)
         if isinstance(call, wire.ListFiles | wire.ReadFile):
             return answer_file_call(self._files, call)
         await self._driver.settled()
         answer = operator.answer(self._state, call, self._driver.clock.now())
         return Response(200, codec.encode(answer))
 
+    def _form(self, path: str) -> Callable[..., Any]:
+        async def handler(request: Request) -> Response | Stream:
+            try:
+                command = commands.of_form(path, form_of(request), request.principal)
+            except commands.FormInvalid as error:
+                return text(400, str(error))
+            return await self._driver.ask(command)
+
+        return handler
+
     async def _teardown(self, request: Request) -> Response | Stream:
-        from_form = Request("POST", "/?" + request.body.decode(errors="replace"), {})
-        framework_id = from_form.arg("frameworkId") or request.arg("frameworkId")
+        framework_id = form_of(request).get("frameworkId") or request.arg("frameworkId")
         if not framework_id:
             return text(400, "Missing 'frameworkId' query parameter")
         wanted = FrameworkId(framework_id)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from comity.core.ids import AgentId, FrameworkId
-from comity.wire.mesos import link, scheduler
+from comity.wire.mesos import link, scheduler, v1
 
 
 class SchedulerSubscribed(Struct, frozen=True, tag=True):
@@ -61,6 +61,15 @@ class AgentMarkedGone(Struct, frozen=True, tag=True):
     agent_id: AgentId
 
 
+class OperationRequested(Struct, frozen=True, tag=True):
+    """An operator changes reservations or volumes of an agent."""
+
+    to: int
+    agent_id: AgentId
+    operation: v1.Operation
+    principal: str | None = None
+
+
 class AllocationDue(Struct, frozen=True, tag=True):
     """Time for a cycle over all agents."""
 
@@ -103,6 +112,7 @@ Input = (
     | StreamClosed
     | TeardownRequested
     | AgentMarkedGone
+    | OperationRequested
     | AllocationDue
     | DirtyAllocationDue
     | HeartbeatDue

@@ -7,14 +7,20 @@ is known, `views` how it looks from outside.
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import agents, calls, cycles, frameworks  # registers the handlers
+from comity.master.handlers import (  # registers the handlers
+    agents,
+    calls,
+    cycles,
+    frameworks,
+    operating,
+)
 from comity.master.inputs import AgentReturnDue, AllocationDue
 from comity.master.state import State
 from comity.master.table import table
 from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, v1
 
-HANDLERS = (agents, calls, cycles, frameworks)
+HANDLERS = (agents, calls, cycles, frameworks, operating)
 """The modules whose import fills the table."""
 
 

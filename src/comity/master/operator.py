@@ -5,8 +5,9 @@ from typing import Any
 from comity.core.instants import Instant
 from comity.master import views
 from comity.master.config import VERSION
-from comity.master.state import Agent, Framework, State, Task
+from comity.master.state import Agent, Framework, Operation, State, Task
 from comity.wire.mesos import codec, operator, resources, v1
+from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
 
@@ -40,6 +41,8 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
             return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
         case operator.GetRoles():
             return {"type": "GET_ROLES", "get_roles": views.roles_document(state)}
+        case operator.GetOperations():
+            return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
         case operator.GetState():
             return {
                 "type": "GET_STATE",
@@ -96,6 +99,23 @@ def _framework(one: Framework) -> Document:
         "allocated_resources": resources.write(one.used, refined=True),
         "offered_resources": resources.write(views.offered_to(one), refined=True),
     }
+
+
+def _operations(state: State) -> Document:
+    held = (each for one in state.agents.values() for each in one.operations.values())
+    return {"operations": [_operation(each) for each in held]}
+
+
+def _operation(one: Operation) -> OperationRecord:
+    framework_id = one.framework_id
+    return OperationRecord(
+        framework_id=v1.Id(value=framework_id) if framework_id is not None else None,
+        agent_id=v1.Id(value=one.agent_id),
+        info=one.info,
+        latest_status=one.status,
+        statuses=(one.status,) if one.status.uuid is not None else (),
+        uuid=UUID(value=one.uuid),
+    )
 
 
 def _executors(state: State) -> Document:

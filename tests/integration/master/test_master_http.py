@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from urllib.parse import urlencode
 
 import pytest
 
@@ -305,3 +306,33 @@ async def test_agents_that_talk_nonsense(master, body):
     found = await master.post("/internal/v1/agents", b"[]", *JSON, ("Comity-Link-Id", "who"))
     assert found.status == 403
     assert (await master.json("/slaves"))["slaves"] == []
+
+
+def reserved(amount):
+    return {
+        "name": "cpus",
+        "type": "SCALAR",
+        "scalar": {"value": amount},
+        "reservations": [{"type": "DYNAMIC", "role": "ads", "principal": "ops"}],
+    }
+
+
+async def reservations(master):
+    [agent] = (await master.json("/slaves"))["slaves"]
+    return {role: held["cpus"] for role, held in agent["reserved_resources"].items()}
+
+
+async def test_operators_reserve_by_call_and_by_form(master, agent):
+    body = {"agent_id": {"value": agent.id.value}, "resources": [reserved(2)]}
+    call = {"type": "RESERVE_RESOURCES", "reserve_resources": body}
+    assert (await master.post("/api/v1", call)).status == 202
+    assert await reservations(master) == {"ads": 2.0}
+    assert (await master.post("/api/v1", call)).status == 202
+    assert (await master.post("/api/v1", call)).status == 409
+    fields = {"slaveId": agent.id.value, "resources": json.dumps([reserved(3)])}
+    form = urlencode(fields).encode()
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    assert (await master.post("/master/unreserve", form, kind)).status == 202
+    assert await reservations(master) == {"ads": 1.0}
+    assert (await master.post("/unreserve", form, kind)).status == 409
+    assert (await master.post("/unreserve", b"", kind)).status == 400

@@ -1,11 +1,14 @@
-"""Calls of schedulers: who may make them, and which handler answers which."""
+"""Calls of schedulers: who may make them, and which handler answers which.
+
+REQUEST is accepted and, as by Mesos's own allocator, ignored.
+"""
 
 from collections.abc import Callable
 
 from comity.core.effects import Outbox
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import agents, feedback, frameworks, offers, requests, sending
+from comity.master.handlers import agents, feedback, frameworks, offers, requests, sending, updating
 from comity.master.inputs import SchedulerCalled, StreamClosed
 from comity.master.state import Framework, State
 from comity.master.table import table
@@ -27,7 +30,6 @@ _ANSWERS: dict[type, Callable[..., str | None]] = {
     scheduler.AcknowledgeOperationStatus: feedback.acknowledge,
     scheduler.ReconcileOperations: feedback.reconcile,
 }
-_NO_OPS = (scheduler.Request, scheduler.AcceptInverseOffers, scheduler.DeclineInverseOffers)
 
 
 @table.on(SchedulerCalled)
@@ -41,6 +43,9 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
     state.count(f"master/messages/{kind.lower()}")
     if isinstance(call, scheduler.Teardown):
         frameworks.remove(state, framework, now, out)
+    elif isinstance(call, scheduler.UpdateFramework):
+        updating.update_framework(state, framework, (item.to, call), now, out)
+        return
     elif type(call) in _ANSWERS:
         fault = offers.unsupported(call) if isinstance(call, scheduler.Accept) else None
         if fault is not None:
@@ -54,10 +59,6 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
             state.count(f"master/dropped_calls/{kind.lower()}")
             sending.accepted(item.to, out, headers=((REASON, _one_line(dropped)),))
             return
-    elif not isinstance(call, _NO_OPS):
-        text = f"{kind} is not supported by this master yet; see docs/reference/compatibility.md"
-        sending.refused(item.to, 501, text, out)
-        return
     sending.accepted(item.to, out)
 
 

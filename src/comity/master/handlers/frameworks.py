@@ -41,7 +41,7 @@ def on_scheduler_subscribed(
     state.count("master/messages_register_framework")
     headers = (("Mesos-Stream-Id", item.stream),)
     out.sends.append(OpenStream(to=item.to, stream=item.stream, headers=headers))
-    fault = _fault_of(state, info, item.call.subscribe.suppressed_roles)
+    fault = fault_of(state, info, item.call.subscribe.suppressed_roles)
     if fault is not None:
         _end_stream(item.stream, fault, out)
         return
@@ -49,8 +49,8 @@ def on_scheduler_subscribed(
     _attach(state, framework, item, now, out)
 
 
-def _fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
-    """Return why a framework may not subscribe, or None."""
+def fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
+    """Return why a framework may not be as it says, or None."""
     own = roles_of(info)
     is_multi_role = any(one.type == "MULTI_ROLE" for one in info.capabilities)
     if is_multi_role and info.role is not None:
@@ -105,11 +105,17 @@ def _admit(state: State, info: v1.FrameworkInfo, now: Instant) -> Framework:
     if known is None:
         return add_framework(state, info, now)
     # A changed user or checkpoint flag is kept as it was, silently, as in Mesos.
-    known.info = codec.replace(info, user=known.info.user, checkpoint=known.info.checkpoint)
-    known.roles = roles_of(info)
-    known.capabilities = capabilities_of(info)
+    kept = codec.replace(info, user=known.info.user, checkpoint=known.info.checkpoint)
+    replace_info(known, kept)
     known.reregistered_at = now
     return known
+
+
+def replace_info(framework: Framework, info: v1.FrameworkInfo) -> None:
+    """Let a framework be as it says now."""
+    framework.info = info
+    framework.roles = roles_of(info)
+    framework.capabilities = capabilities_of(info)
 
 
 def add_framework(state: State, info: v1.FrameworkInfo, now: Instant) -> Framework:
@@ -155,14 +161,21 @@ def _attach(
     sending.to_framework(framework, scheduler.EventHeartbeat(), out)
     beat = HeartbeatDue(framework.id, item.stream)
     out.timers.append(SetTimer(beat, Instant(now + state.config.heartbeat_interval_s)))
-    for agent in state.agents.values():
-        if any(key[0] == framework.id for key in agent.tasks):
-            sending.to_agent(agent, link.EventUpdateFramework(framework_info=framework.info), out)
-    _let_take_part(state, framework)
+    tell_agents(state, framework, out)
+    let_take_part(state, framework)
     want_cycle(state, now, out)
 
 
-def _let_take_part(state: State, framework: Framework) -> None:
+def tell_agents(state: State, framework: Framework, out: Outbox) -> None:
+    """Tell the agents that run something of a framework what it is now."""
+    event = link.EventUpdateFramework(framework_info=framework.info)
+    for agent_id in sorted({one.agent_id for one in framework.tasks.values()}):
+        if agent_id in state.agents:
+            sending.to_agent(state.agents[agent_id], event, out)
+
+
+def let_take_part(state: State, framework: Framework) -> None:
+    """Let the allocator know a framework as it is now."""
     state.allocator.add_framework(
         framework.id,
         framework.roles,

@@ -7,11 +7,15 @@ applies it before it runs what uses it. An agent that registers again says what 
 
 from comity.core.effects import Outbox
 from comity.core.ids import AgentId
+from comity.core.instants import Instant
 from comity.master.handlers import converting, feedback, sending
 from comity.master.handlers.converting import Asker, OperationInvalid
+from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.placing import Place
 from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.inputs import OperationRequested
 from comity.master.state import Agent, Framework, Operation, State
+from comity.master.table import table
 from comity.resources.amounts import NOTHING, Resources
 from comity.resources.operations import Conversion
 from comity.wire.mesos import link, v1
@@ -83,22 +87,31 @@ def _apply(
     sending.to_agent(agent, event, out)
 
 
-def perform_for_operator(
-    state: State, agent: Agent, operation: v1.Operation, principal: str | None, out: Outbox
-) -> bool:
-    """Perform an operator's operation on free resources; offers are rescinded if need be.
-
-    Returns whether there is enough that nobody uses.
-
-    Raises:
-        OperationInvalid: it must not be performed.
-    """
-    conversion = converting.conversion_of(operation, Asker(principal), agent.total)
-    if not _make_free(state, agent, conversion.consumed, out):
-        return False
-    state.allocator.change_free(agent.id, conversion)
-    _apply(state, agent, None, (operation, conversion), out)
-    return True
+@table.on(OperationRequested)
+def on_operation_requested(
+    state: State, item: OperationRequested, now: Instant, out: Outbox
+) -> None:
+    """Perform an operator's operation on free resources; offers are rescinded if need be."""
+    agent = state.agents.get(item.agent_id)
+    if agent is None:
+        sending.refused(item.to, 400, "No agent found with specified ID", out)
+        return
+    try:
+        conversion = converting.conversion_of(item.operation, Asker(item.principal), agent.total)
+    except OperationInvalid as fault:
+        text = f"Invalid {item.operation.type} operation on agent {agent.id}: {fault}"
+        sending.refused(item.to, 400, text, out)
+        return
+    if agent.link is None:
+        sending.refused(item.to, 409, f"Agent {agent.id} is disconnected", out)
+    elif not _make_free(state, agent, conversion.consumed, out):
+        text = f"Agent {agent.id} has less than that which nobody uses"
+        sending.refused(item.to, 409, text, out)
+    else:
+        state.allocator.change_free(agent.id, conversion)
+        _apply(state, agent, None, (item.operation, conversion), out)
+        sending.accepted(item.to, out)
+    want_cycle(state, now, out)
 
 
 def _make_free(state: State, agent: Agent, wanted: Resources, out: Outbox) -> bool:

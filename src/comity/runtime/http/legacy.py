@@ -6,6 +6,7 @@ or without a trailing slash; every GET takes `?jsonp=callback`.
 
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -24,6 +25,11 @@ def strip_prefix(request: Request, name: str) -> None:
     if path == f"/{name}" or path.startswith(f"/{name}/"):
         path = path[len(name) + 1 :]
     request.path = path.rstrip("/") or "/"
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """Return the fields of a form-encoded body; of equal names the last counts."""
+    return dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
 
 
 def document(request: Request, content: Any) -> Response:

@@ -4,6 +4,8 @@ Specification: include/mesos/v1/master/master.proto and agent/agent.proto. Answe
 components as JSON of the documented shape.
 """
 
+from typing import Annotated
+
 from msgspec import field
 
 from comity.wire.mesos.base import ContainerID, Id, Scalar, Wire
@@ -179,6 +181,58 @@ class MarkAgentGone(Wire, frozen=True, kw_only=True, tag_field="type", tag="MARK
     mark_agent_gone: AgentBody
 
 
+class ResourcesBody(Wire, frozen=True, kw_only=True):
+    """Resources of an agent."""
+
+    agent_id: Annotated[Id, 1]
+    resources: Annotated[tuple[Resource, ...], 2] = ()
+
+
+class ReserveBody(Wire, frozen=True, kw_only=True):
+    """Resources of an agent as they are to be; `source` is what they were reserved for before."""
+
+    agent_id: Annotated[Id, 1]
+    resources: Annotated[tuple[Resource, ...], 2] = ()
+    source: Annotated[tuple[Resource, ...], 3] = ()
+
+
+class ReserveResources(Wire, frozen=True, kw_only=True, tag_field="type", tag="RESERVE_RESOURCES"):
+    """Reserve free resources for a role."""
+
+    reserve_resources: ReserveBody
+
+
+class UnreserveResources(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="UNRESERVE_RESOURCES"
+):
+    """Take a reservation away from resources that nobody uses."""
+
+    unreserve_resources: ResourcesBody
+
+
+class VolumesBody(Wire, frozen=True, kw_only=True):
+    """Persistent volumes of an agent."""
+
+    agent_id: Annotated[Id, 1]
+    volumes: Annotated[tuple[Resource, ...], 2] = ()
+
+
+class CreateVolumes(Wire, frozen=True, kw_only=True, tag_field="type", tag="CREATE_VOLUMES"):
+    """Make persistent volumes of reserved disk."""
+
+    create_volumes: VolumesBody
+
+
+class DestroyVolumes(Wire, frozen=True, kw_only=True, tag_field="type", tag="DESTROY_VOLUMES"):
+    """End persistent volumes that nobody uses, with what is in them."""
+
+    destroy_volumes: VolumesBody
+
+
+class GetOperations(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_OPERATIONS"):
+    """Read what the name says."""
+
+
 class TeardownBody(Wire, frozen=True, kw_only=True):
     """A framework."""
 
@@ -229,5 +283,10 @@ MasterCall = (
     | ListFiles
     | ReadFile
     | MarkAgentGone
+    | ReserveResources
+    | UnreserveResources
+    | CreateVolumes
+    | DestroyVolumes
+    | GetOperations
     | Teardown
 )

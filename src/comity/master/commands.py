@@ -1,0 +1,85 @@
+"""What operators command, by v1 calls and by the forms of the old endpoints, as inputs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from comity.core.ids import AgentId, FrameworkId
+from comity.master.inputs import AgentMarkedGone, OperationRequested, TeardownRequested
+from comity.wire.mesos import codec, v1
+from comity.wire.mesos import operator as wire
+
+Ask = Callable[[int], Any]
+"""Makes the input, given the token under which it is answered."""
+
+
+class FormInvalid(ValueError):
+    """A form without what it must have; the text says what."""
+
+
+def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
+    """Return what a call commands; None for one that only reads."""
+    match call:
+        case wire.MarkAgentGone():
+            agent_id = AgentId(call.mark_agent_gone.agent_id.value)
+            return lambda to: AgentMarkedGone(to, agent_id)
+        case wire.Teardown():
+            framework_id = FrameworkId(call.teardown.framework_id.value)
+            return lambda to: TeardownRequested(to, framework_id)
+        case wire.ReserveResources():
+            reserving = call.reserve_resources
+            reserve = v1.Reserve(resources=reserving.resources, source=reserving.source)
+            operation = v1.Operation(type="RESERVE", reserve=reserve)
+            return _operation(reserving.agent_id.value, operation, principal)
+        case wire.UnreserveResources():
+            body = call.unreserve_resources
+            unreserve = v1.Unreserve(resources=body.resources)
+            operation = v1.Operation(type="UNRESERVE", unreserve=unreserve)
+            return _operation(body.agent_id.value, operation, principal)
+        case wire.CreateVolumes():
+            creating = call.create_volumes
+            create = v1.Create(volumes=creating.volumes)
+            operation = v1.Operation(type="CREATE", create=create)
+            return _operation(creating.agent_id.value, operation, principal)
+        case wire.DestroyVolumes():
+            destroying = call.destroy_volumes
+            destroy = v1.Destroy(volumes=destroying.volumes)
+            operation = v1.Operation(type="DESTROY", destroy=destroy)
+            return _operation(destroying.agent_id.value, operation, principal)
+        case _:
+            return None
+
+
+def _operation(agent_id: str, operation: v1.Operation, principal: str | None) -> Ask:
+    return lambda to: OperationRequested(to, AgentId(agent_id), operation, principal)
+
+
+FORMS = {
+    "/reserve": ("RESERVE", "resources"),
+    "/unreserve": ("UNRESERVE", "resources"),
+    "/create-volumes": ("CREATE", "volumes"),
+    "/destroy-volumes": ("DESTROY", "volumes"),
+}
+"""Paths of the old endpoints: the operation, and the form field with its resources."""
+
+
+def of_form(path: str, form: dict[str, str], principal: str | None) -> Ask:
+    """Return what a form posted to one of `FORMS` commands (Mesos: Master::Http::reserve …).
+
+    Raises:
+        FormInvalid: a field is missing, or is no JSON array of resources.
+    """
+    kind, field = FORMS[path]
+    for name in ("slaveId", field):
+        if not form.get(name):
+            raise FormInvalid(f"Missing '{name}' query parameter in the request body")
+    try:
+        named: tuple[v1.Resource, ...] = codec.decode(tuple[v1.Resource, ...], form[field].encode())
+    except codec.DecodeFailed as error:
+        raise FormInvalid(f"Error in parsing '{field}' query parameter: {error}") from error
+    body = {
+        "RESERVE": v1.Operation(type="RESERVE", reserve=v1.Reserve(resources=named)),
+        "UNRESERVE": v1.Operation(type="UNRESERVE", unreserve=v1.Unreserve(resources=named)),
+        "CREATE": v1.Operation(type="CREATE", create=v1.Create(volumes=named)),
+        "DESTROY": v1.Operation(type="DESTROY", destroy=v1.Destroy(volumes=named)),
+    }[kind]
+    return _operation(form["slaveId"], body, principal)
