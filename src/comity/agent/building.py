@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from comity.agent.state import State
+from comity.core import durations
 from comity.core.containers import Mount, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.resources.amounts import NOTHING, Kind, Resources
@@ -97,6 +98,24 @@ def for_executor(
     )
 
 
+def for_default_executor(
+    state: State,
+    framework: v1.FrameworkInfo,
+    info: v1.ExecutorInfo,
+    what: tuple[str, Path, Resources],
+) -> Spec:
+    """Describe the container that holds the containers of a default executor's tasks."""
+    spec = _spec(
+        state,
+        what=what,
+        command=v1.CommandInfo(shell=False),
+        container=info.container,
+        environment=executor_environment(state, framework, info, what),
+        user=framework.user,
+    )
+    return msgspec.structs.replace(spec, command=None)
+
+
 def executor_environment(
     state: State,
     framework: v1.FrameworkInfo,
@@ -121,14 +140,14 @@ def executor_environment(
         "MESOS_AGENT_ENDPOINT": f"{state.ip}:{state.info.port}",
         "MESOS_CONTAINER_ID": container_id,
         "MESOS_CHECKPOINT": "1" if framework.checkpoint else "0",
-        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": f"{grace_s:g}secs",
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": durations.text(grace_s),
         "MESOS_HTTP_COMMAND_EXECUTOR": "0",
         "LIBPROCESS_PORT": "0",
         "LIBPROCESS_IP": state.ip,
         "PATH": DEFAULT_PATH,
     }
     if framework.checkpoint:
-        environment["MESOS_RECOVERY_TIMEOUT"] = f"{state.config.recovery_timeout_s:g}secs"
+        environment["MESOS_RECOVERY_TIMEOUT"] = durations.text(state.config.recovery_timeout_s)
         environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
     return environment
 
@@ -184,8 +203,42 @@ def for_nested(
         container=container,
         environment=environment,
         user=command.user or parent.user,
+        parent=parent.sandbox,
     )
     return _limited(spec, held[1])
+
+
+def for_group_task(
+    state: State,
+    spec_id: str,
+    parent: Spec,
+    task: v1.TaskInfo,
+    shared: Resources,
+) -> Spec:
+    """Describe the container of a group's task; `shared` is what the group's executor holds.
+
+    Mesos's default executor gives its tasks a small environment, none of its own.
+    """
+    name = spec_id.rpartition(".")[2]
+    command = task.command or v1.CommandInfo(shell=False)
+    held = held_by(task.resources)
+    sandbox = parent.sandbox / "containers" / name
+    spec = for_nested(
+        state, (spec_id, sandbox), parent, (command, task.container), (held, task.limits)
+    )
+    roles = resources.allocation_roles(task.resources)
+    environment = {"MESOS_ALLOCATION_ROLE": min(roles) if roles else "*", **spec.environment}
+    link = parent.sandbox / "tasks" / task.task_id.value
+    spec = msgspec.structs.replace(spec, environment=environment, link=link)
+    linux = task.container.linux_info if task.container is not None else None
+    if spec.image is not None or (linux is not None and not linux.share_cgroups):
+        return spec
+    return msgspec.structs.replace(
+        spec,
+        cgroup=parent.id,
+        cpus=shared.scalar("cpus"),
+        mem_bytes=int(shared.scalar("mem") * (1 << 20)),
+    )
 
 
 def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo) -> Spec:
@@ -215,6 +268,7 @@ def _spec(
     container: v1.ContainerInfo | None,
     environment: dict[str, str],
     user: str | None,
+    parent: Path | None = None,
 ) -> Spec:
     spec_id, sandbox, held = what
     image = image_of(container)
@@ -230,33 +284,42 @@ def _spec(
         working_directory=command.working_directory,
         image=image,
         image_cached=not wants_fresh_image(container),
-        mounts=_mounts(container, sandbox),
+        mounts=_mounts(container, sandbox, parent),
         volumes=volumes_of(state, held),
         cpus=held.scalar("cpus"),
         mem_bytes=int(held.scalar("mem") * (1 << 20)),
     )
 
 
-def _mounts(container: v1.ContainerInfo | None, sandbox: Path) -> tuple[Mount, ...]:
+def _mounts(
+    container: v1.ContainerInfo | None, sandbox: Path, parent: Path | None
+) -> tuple[Mount, ...]:
     """Return host paths and sandbox paths as mounts; those of a sandbox cannot lead out of it."""
     found = []
     for volume in container.volumes if container is not None else ():
-        source = volume.host_path
-        if volume.source is not None and volume.source.host_path is not None:
-            source = volume.source.host_path.path
-        elif volume.source is not None and volume.source.sandbox_path is not None:
-            source = volume.source.sandbox_path.path
+        source, is_own = _source(volume, sandbox, parent)
         if source is None:
             continue
-        if not source.startswith("/"):
-            source = os.path.normpath(f"{sandbox}/{source}")
-            if not source.startswith(f"{sandbox}/"):
-                continue
         target = volume.container_path
         if not target.startswith("/"):
             target = f"{IMAGE_SANDBOX}/{target}"
-        found.append(Mount(source, target, volume.mode == "RO"))
+        found.append(Mount(source, target, volume.mode == "RO", make=is_own))
     return tuple(found)
+
+
+def _source(volume: v1.Volume, sandbox: Path, parent: Path | None) -> tuple[str | None, bool]:
+    """Return a volume's path on the host, and whether it lies in a sandbox and is to be made."""
+    source, root = volume.host_path, sandbox
+    if volume.source is not None and volume.source.host_path is not None:
+        source = volume.source.host_path.path
+    elif volume.source is not None and volume.source.sandbox_path is not None:
+        source = volume.source.sandbox_path.path
+        if volume.source.sandbox_path.type == "PARENT":
+            root = parent if parent is not None else sandbox
+    if source is None or source.startswith("/"):
+        return source, False
+    source = os.path.normpath(f"{root}/{source}")
+    return (source, True) if source.startswith(f"{root}/") else (None, False)
 
 
 def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:

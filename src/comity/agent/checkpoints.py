@@ -12,7 +12,15 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from comity.agent.state import Container, Executor, Operation, PendingUpdate, State, Task
+from comity.agent.state import (
+    Container,
+    Ending,
+    Executor,
+    Operation,
+    PendingUpdate,
+    State,
+    Task,
+)
 from comity.core.containers import Spec
 from comity.core.effects import Outbox, Write
 from comity.core.errors import InvariantViolated, UserError
@@ -38,6 +46,11 @@ class SavedTask(Struct):
     statuses: list[v1.TaskStatus]
     pending: list[PendingUpdate]
     queued: bool
+    container_id: str = ""
+    group: int = 0
+    started_at: float | None = None
+    ending: Ending | None = None
+    is_unhealthy: bool = False
 
 
 class SavedContainer(Struct):
@@ -50,6 +63,8 @@ class SavedContainer(Struct):
     phase: str
     status: int | None
     oom: bool
+    has_process: bool = True
+    failure: str | None = None
 
 
 class SavedExecutor(Struct):
@@ -60,6 +75,8 @@ class SavedExecutor(Struct):
     directory: str
     is_command: bool
     started_at: float
+    groups: int = 0
+    was_sent_tasks: bool = False
 
 
 def save_framework(state: State, framework_id: FrameworkId, out: Outbox) -> None:
@@ -77,6 +94,8 @@ def save_executor(state: State, executor: Executor, out: Outbox) -> None:
         str(executor.directory),
         executor.is_command,
         executor.started_at,
+        executor.groups,
+        executor.was_sent_tasks,
     )
     out.writes.append(Write(_executor_key(executor), _encoder.encode(saved)))
 
@@ -98,6 +117,11 @@ def save_task(executor: Executor, task: Task, out: Outbox) -> None:
         list(task.statuses.values()),
         list(task.pending),
         task.task_id in executor.queued,
+        task.container_id,
+        task.group,
+        task.started_at,
+        task.ending,
+        task.is_unhealthy,
     )
     out.writes.append(Write(_task_key(executor, task), _encoder.encode(saved)))
 
@@ -159,6 +183,8 @@ def _saved(container: Container) -> SavedContainer:
         container.phase,
         container.status,
         container.oom,
+        container.has_process,
+        container.failure,
     )
 
 
@@ -179,15 +205,15 @@ def load(state: State, pairs: list[tuple[str, bytes]]) -> None:
             _load_operation(state, value)
         elif kind == "containers":
             nested.append(_decode(value, SavedContainer))
-    for key, value in pairs:
-        kind, _, rest = key.partition("/")
-        if kind == "tasks":
-            _load_task(state, rest, _decode(value, SavedTask))
     for saved in nested:
         container = _load_container(saved)
         state.containers[container.id] = container
         if container.parent is not None:
             state.children.setdefault(container.parent, set()).add(container.id)
+    for key, value in pairs:
+        kind, _, rest = key.partition("/")
+        if kind == "tasks":
+            _load_task(state, rest, _decode(value, SavedTask))
 
 
 def _load_resources(state: State, value: bytes) -> None:
@@ -220,6 +246,8 @@ def _load_container(saved: SavedContainer) -> Container:
         phase=saved.phase,
         status=saved.status,
         oom=saved.oom,
+        has_process=saved.has_process,
+        failure=saved.failure,
     )
 
 
@@ -239,6 +267,9 @@ def _load_executor(state: State, rest: str, saved: SavedExecutor) -> None:
         started_at=Instant(saved.started_at),
         resources=resources.read(saved.info.resources),
         has_exited=container.phase == "EXITED",
+        groups=saved.groups,
+        was_sent_tasks=saved.was_sent_tasks,
+        is_recovered=True,
     )
 
 
@@ -251,8 +282,16 @@ def _load_task(state: State, rest: str, saved: SavedTask) -> None:
         state=saved.state,
         statuses={one.state: one for one in saved.statuses},
         pending=deque(saved.pending),
+        container_id=saved.container_id,
+        group=saved.group,
+        started_at=Instant(saved.started_at) if saved.started_at is not None else None,
+        ending=saved.ending,
+        is_unhealthy=saved.is_unhealthy,
     )
     executor.tasks[TaskId(task_id)] = task
     state.tasks[executor.framework_id, TaskId(task_id)] = executor
+    container = state.containers.get(task.container_id)
+    if container is not None and container.executor is None:
+        container.task = (executor.framework_id, task.task_id)
     if saved.queued:
         executor.queued.append(TaskId(task_id))

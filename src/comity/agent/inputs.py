@@ -57,6 +57,7 @@ class ProbeDone(Struct, frozen=True, tag=True):
     detail: str
     code: int | None = None
     """The exit status or HTTP status, for checks."""
+    is_timeout: bool = False
 
 
 class ExecutorSubscribed(Struct, frozen=True, tag=True):

@@ -7,20 +7,31 @@ how messages become containers, `checkpoints` what survives, `views` how it look
 from comity.agent import checkpoints
 from comity.agent.handlers import (  # their import fills the table
     containers,
+    ending,
     executors,
     master,
     nested,
     operating,
+    playing,
     probing,
     reporting,
-    tasks,
 )
 from comity.agent.state import State
 from comity.agent.table import table
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
 
-HANDLERS = (containers, executors, master, nested, operating, probing, reporting, tasks)
+HANDLERS = (
+    containers,
+    ending,
+    executors,
+    master,
+    nested,
+    operating,
+    playing,
+    probing,
+    reporting,
+)
 
 
 class Agent:

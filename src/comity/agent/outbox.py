@@ -19,6 +19,20 @@ class LaunchContainer(Struct, frozen=True):
     uris: tuple[v1.URI, ...] = ()
 
 
+class MakeSandbox(Struct, frozen=True):
+    """Make the sandbox of an executor that has no process of its own."""
+
+    spec: Spec
+
+
+class LimitContainer(Struct, frozen=True):
+    """Set the limits of a container whose tasks share its cgroups, as they come and go."""
+
+    container_id: str
+    cpus: float
+    mem_bytes: int
+
+
 class SignalContainer(Struct, frozen=True):
     """Signal a container; `tree` means every process of it."""
 
@@ -57,13 +71,14 @@ class RunProbe(Struct, frozen=True):
 
     key: ProbeKey
     round: int
-    http: str | None = None
-    """A URL to GET: 200 to 399 is well."""
-    tcp: tuple[str, int] | None = None
-    """An address to connect to."""
+    http: tuple[str, ...] = ()
+    """URLs to GET, the next one when nobody listens at the one before: 200 to 399 is well."""
+    tcp: tuple[tuple[str, int], ...] = ()
+    """Addresses to connect to, in the same way."""
     container: Spec | None = None
     """A command to run beside the task: exit status 0 is well."""
-    timeout_s: float = 20.0
+    timeout_s: float | None = 20.0
+    """None waits for ever."""
 
 
 class EndAgent(Struct, frozen=True):

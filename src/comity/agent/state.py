@@ -2,7 +2,8 @@
 
 Checkpointed are the agent's id, frameworks, executors and tasks with their unacknowledged updates:
 with what the launcher remembers, an agent that was killed goes on where it was. A command task has
-an executor, too, as in Mesos: the agent itself plays it.
+an executor, too, as in Mesos: the agent itself plays it, as it does the default executor of task
+groups.
 """
 
 import random
@@ -30,16 +31,28 @@ class PendingUpdate(Struct, frozen=True):
     uuid: bytes
 
 
+class Ending(Struct, frozen=True):
+    """How a task that is being ended will be reported; what is None, its exit tells."""
+
+    state: v1.TaskState
+    source: v1.Source = v1.Source.EXECUTOR
+    reason: v1.Reason | None = None
+    message: str | None = None
+
+
+HEALTH, CHECK = "health", "check"
+"""The two kinds of probes."""
+
+
 @dataclass(slots=True)
 class Probe:
-    """A health check or check of a command task."""
+    """A health check or check of a task whose executor the agent plays."""
 
     kind: str
     round: int = 0
     failures: int = 0
     is_healthy: bool | None = None
     has_been_healthy: bool = False
-    last_code: int | None = None
 
 
 @dataclass(slots=True)
@@ -48,15 +61,19 @@ class Task:
 
     info: v1.TaskInfo
     executor_id: ExecutorId
+    container_id: str = ""
+    """The container it runs in; empty when a program of the framework's runs it."""
+    group: int = 0
+    """Which of the executor's task groups it belongs to; 0 for none."""
     state: v1.TaskState = v1.TaskState.STAGING
     statuses: dict[v1.TaskState, v1.TaskStatus] = field(default_factory=dict)
     pending: deque[PendingUpdate] = field(default_factory=deque)
     probes: dict[str, Probe] = field(default_factory=dict)
     started_at: Instant | None = None
-    kill_message: str | None = None
-    """Why the agent itself is ending the task; None unless it is."""
-    kill_state: v1.TaskState | None = None
-    kill_reason: v1.Reason | None = None
+    ending: Ending | None = None
+    """How it will be reported, once somebody has begun to end it."""
+    is_unhealthy: bool = False
+    """Whether its health check is why it ends."""
 
     @property
     def task_id(self) -> TaskId:
@@ -85,8 +102,15 @@ class Container:
     waiters: list[int] = field(default_factory=list)
     is_killed: bool = False
     """Killed before it ran: it must not run any more."""
+    killed_at: Instant | None = None
+    kill_due: Instant | None = None
+    """When it was asked to end, and when it will have to."""
     executor: tuple[FrameworkId, ExecutorId] | None = None
     """Whose container it is; None for nested ones."""
+    task: tuple[FrameworkId, TaskId] | None = None
+    """Which task of a task group runs in it; None for what the operator API launched."""
+    has_process: bool = True
+    """Whether something runs in it: a default executor's holds only its tasks' containers."""
 
     @property
     def parent(self) -> str | None:
@@ -107,8 +131,12 @@ class Executor:
     is_command: bool
     started_at: Instant
     tasks: dict[TaskId, Task] = field(default_factory=dict)
+    groups: int = 0
+    """How many task groups it was given."""
     queued: list[TaskId] = field(default_factory=list)
     """Tasks that wait for the executor to subscribe."""
+    was_sent_tasks: bool = False
+    """Whether a task ever reached it; one that never got any is shut down."""
     kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
     """Kills that wait for the executor to come back."""
     completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_MAX))
@@ -116,10 +144,27 @@ class Executor:
     resources: Resources = NOTHING
     has_exited: bool = False
     is_shutting_down: bool = False
+    is_recovered: bool = False
+    """Whether it ran before this agent process did."""
     is_orphaned: bool = False
     """Its framework is over: nobody acknowledges its updates."""
     failure: tuple[v1.Reason, str] | None = None
     """What its tasks are told when it ends by the agent's doing."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is Mesos's default executor, for task groups."""
+        return self.info.type is v1.ExecutorType.DEFAULT
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the agent plays it: it has no program of its own."""
+        return self.is_command or self.is_default
+
+    @property
+    def live_tasks(self) -> list[Task]:
+        """Return the tasks that have not ended."""
+        return [task for task in self.tasks.values() if not task.state.is_terminal]
 
 
 @dataclass(slots=True)

@@ -287,6 +287,7 @@ def for_master(state: State) -> list[v1.Task]:
                     container=info.container,
                     health_check=info.health_check,
                     kill_policy=info.kill_policy,
+                    max_completion_time=info.max_completion_time,
                     user=_user(state, executor, info),
                 )
             )

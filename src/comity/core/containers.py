@@ -11,6 +11,8 @@ class Mount(Struct, frozen=True):
     source: str
     target: str
     read_only: bool = False
+    make: bool = False
+    """Make the source as a directory when it is not there."""
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -38,5 +40,9 @@ class Spec(Struct, frozen=True, kw_only=True):
     cpus: float = 0.0
     mem_bytes: int = 0
     cpu_quota: float | None = None
+    cgroup: str | None = None
+    """Share the cgroups of this container; `cpus` and `mem_bytes` are then for all that do."""
+    link: Path | None = None
+    """A symbolic link to the sandbox that is to be made."""
     inside: str | None = None
     """Run within this running container's namespaces and files (a DEBUG container)."""

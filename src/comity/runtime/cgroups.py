@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from comity.core.errors import ComityError
 
@@ -17,6 +18,17 @@ _PERIOD_US = 100_000
 
 class CgroupError(ComityError):
     """A cgroup could not be made or written."""
+
+
+class Limits(NamedTuple):
+    """What a container may use: a share of the processors, bytes, and a hard limit of processors.
+
+    No bytes is no limit.
+    """
+
+    cpus: float
+    mem_bytes: int
+    cpu_quota: float | None = None
 
 
 class Cgroups:
@@ -58,49 +70,67 @@ class Cgroups:
         roots = list(self._roots.values())
         return roots if self._unified is None or self._unified in roots else [*roots, self._unified]
 
-    def create(
-        self, container: str, *, cpus: float, mem_bytes: int, cpu_quota: float | None = None
-    ) -> list[str]:
+    def create(self, container: str, limits: "Limits", shared: str | None = None) -> list[str]:
         """Make a container's cgroups and return the files that its first process writes itself to.
+
+        With `shared`, the limits are those of that container's cgroups, which this one joins.
 
         Raises:
             CgroupError: naming the file that refused.
         """
-        paths = [root / container for root in self._all_roots()]
+        owner = shared or container
+        paths = [self._place(root, container, shared) for root in self._all_roots()]
         try:
             for path in paths:
-                path.mkdir(exist_ok=True)
-            if "" in self._roots:
-                self._limit_v2(self._roots[""] / container, cpus, mem_bytes, cpu_quota)
-            else:
-                self._limit_v1(container, cpus, mem_bytes, cpu_quota)
+                path.mkdir(parents=True, exist_ok=True)
+            self._limit(owner, limits)
         except OSError as error:
             self.remove(container)
             raise CgroupError(f"{error.filename}: {error.strerror}") from error
         return [str(path / "cgroup.procs") for path in paths]
 
-    def _limit_v1(
-        self, container: str, cpus: float, mem_bytes: int, cpu_quota: float | None
-    ) -> None:
+    def _place(self, root: Path, container: str, shared: str | None) -> Path:
+        """Return the cgroup that a container's processes are in.
+
+        A version 2 cgroup that is not for limits is each container's own, so that it can be killed
+        alone; one for limits is below the shared one.
+        """
+        if shared is None:
+            return root / container
+        if root == self._unified:
+            return root / shared / container if "" in self._roots else root / container
+        return root / shared
+
+    def limit(self, container: str, *, cpus: float, mem_bytes: int) -> None:
+        """Change a container's limits, as far as the kernel lets us: not below what is in use."""
+        with contextlib.suppress(OSError):
+            self._limit(container, Limits(cpus, mem_bytes))
+
+    def _limit(self, container: str, limits: "Limits") -> None:
+        if "" in self._roots:
+            self._limit_v2(self._roots[""] / container, limits)
+        else:
+            self._limit_v1(container, limits)
+
+    def _limit_v1(self, container: str, limits: "Limits") -> None:
         if "cpu" in self._roots:
             cpu = self._roots["cpu"] / container
-            (cpu / "cpu.shares").write_text(str(max(2, int(cpus * 1024))))
-            if cpu_quota is not None:
+            (cpu / "cpu.shares").write_text(str(max(2, int(limits.cpus * 1024))))
+            if limits.cpu_quota is not None:
+                quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
                 (cpu / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
-                (cpu / "cpu.cfs_quota_us").write_text(str(max(1000, int(cpu_quota * _PERIOD_US))))
-        if "memory" in self._roots and mem_bytes:
-            memory = self._roots["memory"] / container
-            (memory / "memory.limit_in_bytes").write_text(str(mem_bytes))
-            # Without it, swap would hide the limit; not every kernel counts swap.
-            with contextlib.suppress(OSError):
-                (memory / "memory.memsw.limit_in_bytes").write_text(str(mem_bytes))
+                (cpu / "cpu.cfs_quota_us").write_text(str(quota))
+        if "memory" in self._roots and limits.mem_bytes:
+            _limit_memory_v1(self._roots["memory"] / container, limits.mem_bytes)
 
-    def _limit_v2(self, path: Path, cpus: float, mem_bytes: int, cpu_quota: float | None) -> None:
-        (path / "cpu.weight").write_text(str(max(1, min(10_000, int(cpus * 100)))))
-        if cpu_quota is not None:
-            (path / "cpu.max").write_text(f"{max(1000, int(cpu_quota * _PERIOD_US))} {_PERIOD_US}")
-        if mem_bytes:
-            (path / "memory.max").write_text(str(mem_bytes))
+    def _limit_v2(self, path: Path, limits: "Limits") -> None:
+        weight = max(1, min(10_000, int(limits.cpus * 100)))
+        (path / "cpu.weight").write_text(str(weight))
+        if limits.cpu_quota is not None:
+            quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
+            (path / "cpu.max").write_text(f"{quota} {_PERIOD_US}")
+        if limits.mem_bytes:
+            (path / "memory.max").write_text(str(limits.mem_bytes))
             with contextlib.suppress(OSError):
                 (path / "memory.swap.max").write_text("0")
 
@@ -160,7 +190,21 @@ class Cgroups:
                 root.parent.rmdir()
 
 
+def _limit_memory_v1(path: Path, wanted: int) -> None:
+    """Set the limit, and that of memory with swap, which must never be the lower of the two."""
+    limit, swap = path / "memory.limit_in_bytes", path / "memory.memsw.limit_in_bytes"
+    is_lower = wanted < int(limit.read_text())
+    for file in (limit, swap) if is_lower else (swap, limit):
+        # Without a limit of both, swap would hide the limit; not every kernel counts swap.
+        with contextlib.suppress(OSError) if file is swap else contextlib.nullcontext():
+            file.write_text(str(wanted))
+
+
 def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        for child in path.iterdir():
+            if child.is_dir():
+                _remove(child)
     for _ in range(20):
         try:
             path.rmdir()

@@ -1,112 +1,30 @@
 """The agent's machine, one input at a time: update streams, kills, executors, recovery."""
 
-import random
-from pathlib import Path
-
 import pytest
 
-from comity.agent.config import AgentConfig
 from comity.agent.inputs import (
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
     ExecutorCalled,
     ExecutorDue,
-    ExecutorSubscribed,
     KillDue,
-    LauncherFound,
     LinkLost,
     MasterSaid,
     UpdateRetryDue,
 )
-from comity.agent.machine import HANDLERS, Agent, check_invariants
-from comity.agent.outbox import LaunchContainer, SignalContainer, ToMaster
-from comity.agent.state import State
+from comity.agent.outbox import SignalContainer
 from comity.agent.table import table
-from comity.core.effects import Outbox, SetTimer
-from comity.core.instants import Instant
-from comity.resources import text
-from comity.wire.mesos import codec, executor, link, resources, v1
+from comity.core.effects import SetTimer
+from comity.wire.mesos import codec, executor, link, v1
+from support.agent_world import AgentWorld, custom, subscribe
 
 S = v1.TaskState
-FRAMEWORK = v1.FrameworkInfo(user="root", name="f", id=v1.Id(value="F"), checkpoint=True)
-
-
-class World:
-    """An agent, its store, and what it asked for last."""
-
-    def __init__(self):
-        assert HANDLERS
-        self.now = 1000.0
-        self.stored = {}
-        self.agent = self.make()
-        self.step(LauncherFound({}, {}))
-        body = link.RegisteredBody(
-            agent_id=v1.Id(value="A"), master_info=v1.MasterInfo(id="m", ip=1)
-        )
-        self.step(MasterSaid(link.EventRegistered(registered=body)))
-
-    def make(self):
-        state = State(
-            config=AgentConfig(work_dir=Path("/work")),
-            info=v1.AgentInfo(hostname="h"),
-            ip="127.0.0.1",
-            chance=random.Random(1),
-            started_at=Instant(self.now),
-        )
-        return Agent(state)
-
-    def restart(self, running=(), exited=()):
-        self.agent = self.make()
-        self.agent.recover(sorted(self.stored.items()))
-        return self.step(LauncherFound(dict(running), dict(exited)))
-
-    def step(self, item):
-        self.out = Outbox()
-        self.agent.step(item, Instant(self.now), self.out)
-        check_invariants(self.agent.state)
-        for write in self.out.writes:
-            if write.value is None:
-                self.stored.pop(write.key, None)
-            else:
-                self.stored[write.key] = write.value
-        return self.out
-
-    def asked(self, kind):
-        return [each for each in self.out.launches if isinstance(each, kind)]
-
-    @property
-    def updates(self):
-        calls = [each.call for each in self.asked(ToMaster)]
-        return [call.status for call in calls if isinstance(call, link.Update)]
-
-    def run(self, task_id="t", **fields):
-        given = {"command": v1.CommandInfo(value="true"), **fields}
-        info = v1.TaskInfo(
-            name="n",
-            task_id=v1.Id(value=task_id),
-            agent_id=v1.Id(value="A"),
-            resources=resources.write(text.parse("cpus:1;mem:64")),
-            **given,
-        )
-        self.step(MasterSaid(link.EventRunTasks(framework_info=FRAMEWORK, tasks=(info,))))
-        launches = self.asked(LaunchContainer)
-        return launches[0].spec.id if launches else None
-
-    def acknowledge(self, status):
-        event = link.EventAcknowledge(
-            framework_id=v1.Id(value="F"), task_id=status.task_id, uuid=status.uuid
-        )
-        self.step(MasterSaid(event))
-
-    def kill(self, task_id="t"):
-        ids = {"framework_id": v1.Id(value="F"), "task_id": v1.Id(value=task_id)}
-        self.step(MasterSaid(link.EventKillTask(**ids)))
 
 
 @pytest.fixture
 def world():
-    return World()
+    return AgentWorld()
 
 
 def test_every_input_has_a_handler():
@@ -216,16 +134,6 @@ def test_a_restart_finds_what_happened(world, running, exited, state, message):
     assert task.state is state
     assert task.pending[-1].status.message == message
     assert len(task.pending) == (2 if running else 3)
-
-
-def custom():
-    return v1.ExecutorInfo(executor_id=v1.Id(value="e"), command=v1.CommandInfo(value="run"))
-
-
-def subscribe(**body):
-    ids = {"executor_id": v1.Id(value="e"), "framework_id": v1.Id(value="F")}
-    call = executor.Subscribe(subscribe=executor.SubscribeBody(**body), **ids)
-    return ExecutorSubscribed(7, call, "stream")
 
 
 def test_tasks_wait_for_their_executor_and_reach_it_in_order(world):

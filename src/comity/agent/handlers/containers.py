@@ -1,9 +1,8 @@
 """Containers start, fail to start, and end; and what the launcher remembers after a restart."""
 
 from comity.agent import checkpoints
-from comity.agent.handlers import ending, nested, operating, probing, reporting
+from comity.agent.handlers import ending, groups, nested, operating, playing
 from comity.agent.inputs import (
-    CompletionDue,
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
@@ -11,7 +10,7 @@ from comity.agent.inputs import (
     LauncherFound,
 )
 from comity.agent.outbox import DestroyContainer
-from comity.agent.state import Container, Executor, State, Task
+from comity.agent.state import Container, Ending, Executor, State, Task
 from comity.agent.table import table
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
@@ -26,37 +25,31 @@ def on_container_started(state: State, item: ContainerStarted, now: Instant, out
         return
     container.phase = "RUNNING"
     container.pid = item.pid
-    if container.executor is None:
+    if container.task is not None:
+        checkpoints.save_nested(container, out)
+    elif container.executor is None:
         nested.started(state, container, out)
         return
-    executor = state.executors[container.executor]
-    checkpoints.save_executor(state, executor, out)
+    else:
+        checkpoints.save_executor(state, state.executors[container.executor], out)
     if container.is_killed:
         ending.kill_now(state, container, out)
         return
-    if executor.is_command:
-        for task in executor.tasks.values():
-            _run_command_task(state, executor, task, now, out)
+    for executor, task in _tasks_in(state, container):
+        playing.started(state, executor, task, now, out)
 
 
-def _run_command_task(
-    state: State, executor: Executor, task: Task, now: Instant, out: Outbox
-) -> None:
-    task.started_at = now
-    status = v1.TaskStatus(
-        task_id=task.info.task_id, state=v1.TaskState.RUNNING, source=v1.Source.EXECUTOR
-    )
-    reporting.report(state, executor, task, status, now, out)
-    resume(executor, task, now, out)
-
-
-def resume(executor: Executor, task: Task, now: Instant, out: Outbox) -> None:
-    """Set a running command task's timers: its probes, and its time limit."""
-    probing.begin(executor, task, now, out)
-    limit = task.info.max_completion_time
-    if limit is not None:
-        due = CompletionDue(executor.framework_id, task.task_id)
-        out.timers.append(SetTimer(due, Instant(now + limit.nanoseconds / 1e9)))
+def _tasks_in(state: State, container: Container) -> list[tuple[Executor, Task]]:
+    """Return the tasks that a container is: its executor's one command, or one of a group."""
+    if container.task is not None:
+        executor = state.tasks.get(container.task)
+        task = executor.tasks.get(container.task[1]) if executor is not None else None
+        runs = task is not None and not task.state.is_terminal
+        return [(executor, task)] if executor is not None and task is not None and runs else []
+    if container.executor is None:
+        return []
+    executor = state.executors[container.executor]
+    return [(executor, task) for task in executor.live_tasks] if executor.is_command else []
 
 
 @table.on(ContainerFailed)
@@ -68,6 +61,9 @@ def on_container_failed(state: State, item: ContainerFailed, now: Instant, out: 
     container.phase = "EXITED"
     container.failure = item.message
     state.count("slave/container_launch_errors")
+    if container.task is not None:
+        _group_task_ended(state, container, now, out)
+        return
     if container.executor is None:
         nested.failed(state, container, item, out)
         return
@@ -86,6 +82,9 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
     container.phase = "EXITED"
     container.status = item.status
     container.oom = item.oom
+    if container.task is not None:
+        _group_task_ended(state, container, now, out)
+        return
     if container.executor is None:
         nested.exited(state, container, out)
         return
@@ -93,15 +92,26 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
     ending.executor_exited(state, executor, container, now, out)
 
 
+def _group_task_ended(state: State, container: Container, now: Instant, out: Outbox) -> None:
+    """The container of a group's task ended, or did not start; its record stays for its parent."""
+    tasks = _tasks_in(state, container)
+    nested.exited(state, container, out)
+    for executor, task in tasks:
+        playing.task_ended(state, executor, container, task, now, out)
+        if not executor.has_exited:
+            groups.limit(executor, out)
+
+
 @table.on(LauncherFound)
 def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outbox) -> None:
     """Compare what was stored with what still runs, and go on from there."""
-    for container in list(state.containers.values()):
-        if container.phase == "EXITED":
-            continue
+    state.is_recovering = False
+    found = [one for one in state.containers.values() if one.phase != "EXITED"]
+    for container in found:
         if container.id in item.running:
-            container.phase = "RUNNING"
-            container.pid = item.running[container.id]
+            container.phase, container.pid = "RUNNING", item.running[container.id]
+    for container in found:
+        if container.id in item.running or not container.has_process:
             _resume_container(state, container, now, out)
         else:
             status = item.exited.get(container.id)
@@ -110,30 +120,31 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
         if container_id not in state.containers:
             out.launches.append(DestroyContainer(container_id, has_image=False))
     operating.keep_volumes(state, out)
-    state.is_recovering = False
+    for executor in list(state.executors.values()):
+        playing.settle(state, executor, now, out)
 
 
 def _resume_container(state: State, container: Container, now: Instant, out: Outbox) -> None:
-    if container.executor is None:
+    executor = state.executors[container.executor] if container.executor is not None else None
+    framework = state.frameworks.get(executor.framework_id) if executor is not None else None
+    if executor is not None and framework is not None and not framework.checkpoint:
+        _end_unsaved(state, executor, container, out)
         return
-    executor = state.executors[container.executor]
-    framework = state.frameworks.get(executor.framework_id)
-    if framework is not None and not framework.checkpoint:
-        text = "The agent restarted, and the framework does not checkpoint"
-        executor.failure = (v1.Reason.AGENT_RESTARTED, text)
-        for task in executor.tasks.values():
-            task.kill_state = v1.TaskState.LOST
-            task.kill_reason = v1.Reason.AGENT_RESTARTED
-            task.kill_message = text
-        ending.kill_now(state, container, out)
-        return
-    if not executor.is_command:
+    for played, task in _tasks_in(state, container):
+        playing.resume(state, played, task, now, out)
+    if executor is not None and not executor.is_built_in:
         due = ExecutorDue(executor.framework_id, executor.id, container.id)
         wait_s = state.config.executor_reregistration_timeout_s
         out.timers.append(SetTimer(due, Instant(now + wait_s)))
-        return
-    for task in executor.tasks.values():
-        if task.state in (v1.TaskState.STAGING, v1.TaskState.STARTING):
-            _run_command_task(state, executor, task, now, out)
-        elif not task.state.is_terminal:
-            resume(executor, task, now, out)
+
+
+def _end_unsaved(state: State, executor: Executor, container: Container, out: Outbox) -> None:
+    """End what a framework without checkpoints has here: its tasks do not outlive the agent."""
+    text = "The agent restarted, and the framework does not checkpoint"
+    reason = v1.Reason.AGENT_RESTARTED
+    executor.failure = (reason, text)
+    executor.is_shutting_down = True
+    for task in executor.live_tasks:
+        task.ending = Ending(v1.TaskState.LOST, v1.Source.AGENT, reason, text)
+        task.probes.clear()
+    ending.kill_now(state, container, out)

@@ -3,8 +3,7 @@
 import signal
 
 from comity.agent import checkpoints
-from comity.agent.handlers import reporting
-from comity.agent.handlers.speaking import send_to_executor
+from comity.agent.handlers import outcomes, reporting
 from comity.agent.inputs import KillDue
 from comity.agent.outbox import DestroyContainer, SignalContainer, ToMaster
 from comity.agent.state import Container, Executor, State, Task
@@ -12,24 +11,44 @@ from comity.agent.table import table
 from comity.core.effects import CloseStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.wire.mesos import executor as wire
 from comity.wire.mesos import link, v1
+
+KILL_GRACE_S = 3.0
+"""What Mesos's command and default executors allow without a kill policy."""
+
+
+def grace_of(task: Task, policy: v1.KillPolicy | None) -> float:
+    """Return the seconds a task may take to end: the call's policy, the task's, or the default."""
+    for one in (policy, task.info.kill_policy):
+        if one is not None and one.grace_period is not None:
+            return one.grace_period.nanoseconds / 1e9
+    return KILL_GRACE_S
 
 
 def terminate(
     state: State, container: Container, grace_s: float, now: Instant, out: Outbox
 ) -> None:
-    """SIGTERM now, SIGKILL after the grace; a container that does not run yet never will."""
+    """SIGTERM now, SIGKILL after the grace, which a second call may shorten but not extend.
+
+    A container that does not run yet never will.
+    """
     container.is_killed = True
     if container.phase != "RUNNING":
         return
-    if grace_s <= 0:
+    is_first = container.killed_at is None
+    began = now if container.killed_at is None else container.killed_at
+    due = Instant(max(now, began + grace_s))
+    if not is_first and container.kill_due is not None and due >= container.kill_due:
+        return
+    container.killed_at, container.kill_due = began, due
+    if due <= now:
         kill_now(state, container, out)
         return
-    # What the group leader starts is to get the signal, too, as from a terminal.
-    tree = not container.has_image
-    out.launches.append(SignalContainer(container.id, signal.SIGTERM, tree=tree))
-    out.timers.append(SetTimer(KillDue(container.id), Instant(now + grace_s)))
+    if is_first:
+        # What the group leader starts is to get the signal, too, as from a terminal.
+        tree = not container.has_image
+        out.launches.append(SignalContainer(container.id, signal.SIGTERM, tree=tree))
+    out.timers.append(SetTimer(KillDue(container.id), due))
 
 
 def kill_now(state: State, container: Container, out: Outbox) -> None:
@@ -37,7 +56,7 @@ def kill_now(state: State, container: Container, out: Outbox) -> None:
     container.is_killed = True
     for child in sorted(state.children.get(container.id, ())):
         kill_now(state, state.containers[child], out)
-    if container.phase == "RUNNING":
+    if container.phase == "RUNNING" and container.has_process:
         out.launches.append(SignalContainer(container.id, signal.SIGKILL, tree=True))
 
 
@@ -47,20 +66,6 @@ def on_kill_due(state: State, item: KillDue, now: Instant, out: Outbox) -> None:
     container = state.containers.get(item.container_id)
     if container is not None:
         kill_now(state, container, out)
-
-
-def shut_down(state: State, executor: Executor, now: Instant, out: Outbox) -> None:
-    """Ask an executor to end, and end it after its grace."""
-    executor.is_shutting_down = True
-    container = state.containers[executor.container_id]
-    grace_s = state.config.executor_shutdown_grace_s
-    if executor.info.shutdown_grace_period is not None:
-        grace_s = executor.info.shutdown_grace_period.nanoseconds / 1e9
-    if executor.is_command or not send_to_executor(executor, wire.EventShutdown(), out):
-        terminate(state, container, grace_s, now, out)
-        return
-    container.is_killed = container.phase != "RUNNING"
-    out.timers.append(SetTimer(KillDue(container.id), Instant(now + grace_s)))
 
 
 def forget_task(state: State, executor: Executor, task: Task, now: Instant, out: Outbox) -> None:
@@ -132,59 +137,7 @@ def executor_exited(
             task.state = v1.TaskState.KILLED
             forget_task(state, executor, task, now, out)
         elif not task.state.is_terminal:
-            status = _final_status(executor, container, task)
+            status = outcomes.of_task(executor, container, task)
             reporting.report(state, executor, task, status, now, out)
     if not executor.tasks:
         forget_executor(state, executor, out)  # again is harmless
-
-
-def _final_status(executor: Executor, container: Container, task: Task) -> v1.TaskStatus:
-    """Return what the end of the container means for a task of it."""
-    if task.kill_state is not None:
-        return v1.TaskStatus(
-            task_id=task.info.task_id,
-            state=task.kill_state,
-            source=v1.Source.EXECUTOR if executor.is_command else v1.Source.AGENT,
-            reason=task.kill_reason,
-            message=task.kill_message,
-            healthy=False if task.kill_reason is None and _is_unhealthy(task) else None,
-        )
-    if container.oom:
-        state, text = v1.TaskState.FAILED, "Memory limit exceeded: killed by the kernel"
-        return _agent_status(task, state, v1.Reason.CONTAINER_LIMITATION_MEMORY, text)
-    if executor.failure is not None:
-        return _agent_status(task, v1.TaskState.FAILED, *executor.failure)
-    if not executor.is_command or container.status is None:
-        text = "Executor terminated" if container.status is not None else "Lost with its launcher"
-        return _agent_status(task, v1.TaskState.FAILED, v1.Reason.EXECUTOR_TERMINATED, text)
-    return _command_status(task, container.status)
-
-
-def _is_unhealthy(task: Task) -> bool:
-    probe = task.probes.get("health")
-    return probe is not None and probe.is_healthy is False
-
-
-def _agent_status(task: Task, state: v1.TaskState, reason: v1.Reason, text: str) -> v1.TaskStatus:
-    return v1.TaskStatus(
-        task_id=task.info.task_id,
-        state=state,
-        source=v1.Source.AGENT,
-        reason=reason,
-        message=text,
-    )
-
-
-def _command_status(task: Task, status: int) -> v1.TaskStatus:
-    """Return what a command's wait(2) status means, in the command executor's words."""
-    signum = status & 0x7F
-    if signum == 0:
-        code = status >> 8
-        found = v1.TaskState.FINISHED if code == 0 else v1.TaskState.FAILED
-        text = f"Command exited with status {code}"
-    else:
-        found = v1.TaskState.FAILED
-        text = f"Command terminated with signal {signal.strsignal(signum) or signum}"
-    return v1.TaskStatus(
-        task_id=task.info.task_id, state=found, source=v1.Source.EXECUTOR, message=text
-    )

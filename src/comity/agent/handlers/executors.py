@@ -1,7 +1,7 @@
 """Executors subscribe, report and fall silent: the v1 executor API."""
 
 from comity.agent import checkpoints
-from comity.agent.handlers import ending, reporting
+from comity.agent.handlers import ending, groups, killing, outcomes, reporting
 from comity.agent.handlers.speaking import answer, refuse, send_to_executor
 from comity.agent.inputs import (
     ExecutorBeatDue,
@@ -13,6 +13,7 @@ from comity.agent.inputs import (
 from comity.agent.outbox import ToMaster
 from comity.agent.state import Executor, State, Task
 from comity.agent.table import table
+from comity.core import durations
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
@@ -37,7 +38,7 @@ def on_executor_subscribed(
         refuse(item.to, 503, "Agent is recovering", out)
         return
     executor = _find(state, item.call.framework_id, item.call.executor_id)
-    if executor is None or executor.is_command:
+    if executor is None or executor.is_built_in:
         refuse(item.to, 400, "Framework or executor cannot be found", out)
         return
     if executor.stream is not None:
@@ -73,25 +74,33 @@ def _deliver(
     queued, executor.queued = executor.queued, []
     kills, executor.kills = executor.kills, {}
     known = {one.task_id.value for one in call.unacknowledged_tasks}
-    for task in list(executor.tasks.values()):
+    for task in executor.live_tasks:
         if task.task_id in queued:
-            event = wire.EventLaunch(launch=wire.LaunchBody(task=task.info))
-            send_to_executor(executor, event, out)
+            _launch(executor, task, queued, out)
             checkpoints.save_task(executor, task, out)
         elif task.state is v1.TaskState.STAGING and task.task_id not in known:
             framework = state.frameworks[executor.framework_id]
-            aware = any(one.type == "PARTITION_AWARE" for one in framework.capabilities)
-            status = v1.TaskStatus(
-                task_id=task.info.task_id,
-                state=v1.TaskState.DROPPED if aware else v1.TaskState.LOST,
-                source=v1.Source.AGENT,
-                reason=v1.Reason.AGENT_RESTARTED,
-                message="Task was launched during an agent restart and did not arrive",
-            )
+            text = "Task was launched during an agent restart and did not arrive"
+            status = outcomes.dropped(framework, task.info, (v1.Reason.AGENT_RESTARTED, text))
             reporting.report(state, executor, task, status, now, out)
+    checkpoints.save_executor(state, executor, out)
+    if not executor.was_sent_tasks:
+        killing.shut_down(state, executor, now, out)
     for task_id, policy in kills.items():
         kill = wire.KillBody(task_id=v1.Id(value=task_id), kill_policy=policy)
         send_to_executor(executor, wire.EventKill(kill=kill), out)
+
+
+def _launch(executor: Executor, task: Task, queued: list[TaskId], out: Outbox) -> None:
+    """Send a task that waited, or with the first of a group the whole of it."""
+    executor.was_sent_tasks = True
+    if not task.group:
+        event = wire.EventLaunch(launch=wire.LaunchBody(task=task.info))
+        send_to_executor(executor, event, out)
+        return
+    group = [one for one in executor.live_tasks if one.group == task.group]
+    if task is group[0]:
+        groups.send(executor, group, out)
 
 
 @table.on(ExecutorCalled)
@@ -102,7 +111,7 @@ def on_executor_called(state: State, item: ExecutorCalled, now: Instant, out: Ou
         refuse(item.to, 503, "Agent is recovering", out)
         return
     executor = _find(state, call.framework_id, call.executor_id)
-    if executor is None or executor.is_command:
+    if executor is None or executor.is_built_in:
         refuse(item.to, 400, "Framework or executor cannot be found", out)
         return
     if executor.stream is None:
@@ -173,8 +182,13 @@ def on_executor_due(state: State, item: ExecutorDue, now: Instant, out: Outbox) 
     if executor is None or executor.container_id != item.container_id:
         return
     if executor.stream is None and not executor.has_exited:
-        reason = v1.Reason.EXECUTOR_REGISTRATION_TIMEOUT
-        executor.failure = (reason, "Executor did not subscribe in time")
+        reason, word = v1.Reason.EXECUTOR_REGISTRATION_TIMEOUT, "register"
+        wait_s = state.config.executor_registration_timeout_s
+        if executor.is_recovered:
+            reason, word = v1.Reason.EXECUTOR_REREGISTRATION_TIMEOUT, "reregister"
+            wait_s = state.config.executor_reregistration_timeout_s
+        text = f"Executor did not {word} within {durations.text(wait_s)}"
+        executor.failure = (reason, text)
         ending.kill_now(state, state.containers[executor.container_id], out)
 
 

@@ -1,6 +1,6 @@
 """What the master says, and what it is told when the link opens."""
 
-from comity.agent.handlers import ending, operating, reporting, tasks
+from comity.agent.handlers import ending, groups, killing, operating, reporting, tasks
 from comity.agent.handlers.speaking import send_to_executor
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.outbox import EndAgent, ToMaster
@@ -21,6 +21,8 @@ def on_master_said(state: State, item: MasterSaid, now: Instant, out: Outbox) ->
             _registered(state, event, now, out)
         case link.EventRunTasks() as event:
             tasks.run(state, event, now, out)
+        case link.EventRunTaskGroup() as event:
+            groups.run(state, event, now, out)
         case link.EventAcknowledge() as event:
             over = reporting.acknowledge(state, event, now, out)
             if over is not None:
@@ -30,7 +32,7 @@ def on_master_said(state: State, item: MasterSaid, now: Instant, out: Outbox) ->
         case link.EventAcknowledgeOperation() as event:
             operating.acknowledge(state, event, out)
         case link.EventKillTask() as event:
-            tasks.kill(state, event, now, out)
+            killing.kill(state, event, now, out)
         case link.EventPing():
             out.launches.append(ToMaster(link.Pong()))
         case link.EventMessage() as event:
@@ -38,14 +40,14 @@ def on_master_said(state: State, item: MasterSaid, now: Instant, out: Outbox) ->
         case link.EventShutdownExecutor() as event:
             key = (FrameworkId(event.framework_id.value), ExecutorId(event.executor_id.value))
             if key in state.executors:
-                ending.shut_down(state, state.executors[key], now, out)
+                killing.shut_down(state, state.executors[key], now, out)
         case link.EventShutdownFramework() as event:
-            shut_down_framework(state, FrameworkId(event.framework_id.value), now, out)
+            killing.shut_down_framework(state, FrameworkId(event.framework_id.value), now, out)
         case link.EventUpdateFramework() as event:
             _update_framework(state, event.framework_info)
         case link.EventShutdown() as event:
             for executor in list(state.executors.values()):
-                ending.shut_down(state, executor, now, out)
+                killing.shut_down(state, executor, now, out)
             out.launches.append(EndAgent(event.message))
 
 
@@ -72,19 +74,6 @@ def _pass_on(state: State, event: link.EventMessage, out: Outbox) -> None:
     if executor is not None:
         message = wire.EventMessage(message=wire.MessageBody(data=event.data))
         send_to_executor(executor, message, out)
-
-
-def shut_down_framework(state: State, framework_id: FrameworkId, now: Instant, out: Outbox) -> None:
-    """End everything of a framework; nobody will acknowledge its updates any more."""
-    for key in [key for key in state.executors if key[0] == framework_id]:
-        executor = state.executors[key]
-        executor.is_orphaned = True
-        for task in list(executor.tasks.values()):
-            task.pending.clear()
-            if task.state.is_terminal:
-                ending.forget_task(state, executor, task, now, out)
-        if key in state.executors:
-            ending.shut_down(state, executor, now, out)
 
 
 def _update_framework(state: State, info: v1.FrameworkInfo) -> None:

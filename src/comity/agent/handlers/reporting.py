@@ -30,7 +30,7 @@ def report(
     """Make a status this task's next update. After a terminal one, nothing more is reported."""
     if task.state.is_terminal:
         return
-    status = _completed(state, executor, status, now)
+    status = _completed(state, executor, task, status, now)
     assert status.uuid is not None
     task.state = status.state
     task.statuses.pop(status.state, None)
@@ -42,17 +42,22 @@ def report(
     state.count(f"slave/tasks_{status.state.value.removeprefix('TASK_').lower()}")
 
 
+def last_status(task: Task) -> v1.TaskStatus | None:
+    """Return a task's latest status, None before its first."""
+    return next(reversed(task.statuses.values()), None)
+
+
 def _completed(
-    state: State, executor: Executor, status: v1.TaskStatus, now: Instant
+    state: State, executor: Executor, task: Task, status: v1.TaskStatus, now: Instant
 ) -> v1.TaskStatus:
     """Return a status with what the agent knows better than who made it."""
-    container = state.containers.get(executor.container_id)
+    container = state.containers.get(task.container_id or executor.container_id)
     shown = status.container_status or v1.ContainerStatus()
     if not shown.network_infos:
         address = IPAddress(ip_address=state.ip, protocol="IPv4")
         shown = codec.replace(shown, network_infos=(v1.NetworkInfo(ip_addresses=(address,)),))
-    if shown.container_id is None:
-        shown = codec.replace(shown, container_id=v1.ContainerID(value=executor.container_id))
+    if shown.container_id is None and container is not None:
+        shown = codec.replace(shown, container_id=container.wire_id)
     if shown.executor_pid is None and container is not None and container.pid is not None:
         shown = codec.replace(shown, executor_pid=container.pid)
     return codec.replace(

@@ -11,11 +11,14 @@ from comity.agent.outbox import (
     EndAgent,
     KeepVolumes,
     LaunchContainer,
+    LimitContainer,
     LinkVolumes,
+    MakeSandbox,
     RunProbe,
     SignalContainer,
     ToMaster,
 )
+from comity.agent.shell import probing
 from comity.agent.shell.linking import Link
 from comity.agent.state import State
 from comity.core.containers import Spec
@@ -25,12 +28,13 @@ from comity.runtime.containers import volumes
 from comity.runtime.containers.containerizer import Containerizer, make_sandbox
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
-from comity.runtime.http import Client, HttpError
 from comity.runtime.launcher.client import LauncherClient
 
 Effect = (
     ToMaster
     | LaunchContainer
+    | MakeSandbox
+    | LimitContainer
     | SignalContainer
     | DestroyContainer
     | KeepVolumes
@@ -58,7 +62,7 @@ class Actor:
         self._launcher = launcher
         self._containerizer = containerizer
         self._link = link
-        self._client = Client()
+        self._prober = probing.Prober()
         self._probes: dict[str, asyncio.Future[int | None]] = {}
         self._images: set[str] = set()
 
@@ -69,6 +73,10 @@ class Actor:
                 self._link.send(effect.call)
             case LaunchContainer():
                 self._driver.spawn(self._start(effect))
+            case MakeSandbox():
+                self._containerizer.make_sandbox(effect.spec)
+            case LimitContainer():
+                self._containerizer.limit(effect.container_id, effect.cpus, effect.mem_bytes)
             case SignalContainer():
                 self._signal(effect)
             case DestroyContainer():
@@ -134,9 +142,16 @@ class Actor:
         elif event["event"] == "failed":
             self._driver.put(ContainerFailed(name, self._explained(name, event["error"])))
         else:
-            has_image = name in self._images
-            oom = self._containerizer.was_oom_killed(name, has_image=has_image)
-            self._driver.put(ContainerExited(name, event["status"], oom))
+            self._driver.put(ContainerExited(name, event["status"], self._was_oom(name, event)))
+
+    def _was_oom(self, name: str, event: dict[str, Any]) -> bool:
+        """Whether memory was why; of several in one cgroup, those that were killed had none."""
+        container = self._state.containers.get(name)
+        owner = container.spec.cgroup if container is not None else None
+        if owner is not None and event["status"] & 0x7F != signal.SIGKILL:
+            return False
+        has_image = name in self._images
+        return self._containerizer.was_oom_killed(owner or name, has_image=has_image)
 
     def _explained(self, name: str, error: str) -> str:
         """Add what the OCI runtime said, which is in the container's stderr."""
@@ -152,27 +167,20 @@ class Actor:
     # probes
 
     async def _probe(self, effect: RunProbe) -> None:
+        late = False
         try:
             async with asyncio.timeout(effect.timeout_s):
                 well, detail, code = await self._run_probe(effect)
         except TimeoutError:
+            late = True
             well, detail, code = False, f"no answer within {effect.timeout_s:g} s", None
-        self._driver.put(ProbeDone(effect.key, effect.round, well, detail, code))
+        self._driver.put(ProbeDone(effect.key, effect.round, well, detail, code, late))
 
     async def _run_probe(self, effect: RunProbe) -> tuple[bool, str, int | None]:
-        if effect.http is not None:
-            try:
-                answer = await self._client.request("GET", effect.http)
-            except HttpError as error:
-                return False, str(error), None
-            return 200 <= answer.status < 400, f"HTTP status {answer.status}", answer.status
-        if effect.tcp is not None:
-            try:
-                _, writer = await asyncio.open_connection(*effect.tcp)
-            except OSError as error:
-                return False, str(error), None
-            writer.close()
-            return True, "connected", None
+        if effect.http:
+            return await self._prober.get(effect.http)
+        if effect.tcp:
+            return await probing.connect(effect.tcp)
         assert effect.container is not None
         return await self._run_command(effect.container)
 
@@ -201,4 +209,4 @@ class Actor:
 
     async def close(self) -> None:
         """Drop connections."""
-        await self._client.close()
+        await self._prober.close()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from comity.agent.config import AgentConfig
@@ -102,7 +103,7 @@ async def _serve(
     http = AgentHttp(driver, state, files, containerizer.cgroups)
     server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
     hello = await launcher.connect()
-    await containerizer.destroy_all(set(hello["running"]))
+    await containerizer.destroy_all(_with_parents(hello["running"]))
     driver.put(LauncherFound(hello["running"], hello["exited"]))
     _, port = await server.start(config.ip, config.port)
     _describe(state, port)
@@ -128,6 +129,16 @@ async def _serve(
         await launcher.close()
         await server.stop()
         store.close()
+
+
+def _with_parents(names: Iterable[str]) -> set[str]:
+    """Return containers and those that they are nested in, which may have no process."""
+    found = set()
+    for name in names:
+        while name:
+            found.add(name)
+            name = name.rpartition(".")[0]
+    return found
 
 
 def _describe(state: State, port: int) -> None:

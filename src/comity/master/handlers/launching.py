@@ -9,7 +9,7 @@ from comity.core.ids import ExecutorId
 from comity.core.instants import Instant
 from comity.master.handlers import sending
 from comity.master.handlers.placing import Place
-from comity.master.handlers.validation import groups, tasks
+from comity.master.handlers.validation import executors, groups, tasks
 from comity.master.handlers.validation.faults import Invalid
 from comity.master.state import Executor, Framework, State, Task
 from comity.resources.amounts import Resources
@@ -83,6 +83,7 @@ def _launch_tasks(
     out: Outbox,
 ) -> None:
     run: list[v1.TaskInfo] = []
+    running = _running_executors(framework, place, infos)
     for given in infos:
         info = tasks.completed(framework, _allocated(framework, place.role, given))
         try:
@@ -97,7 +98,9 @@ def _launch_tasks(
         _record_task(framework, place, info, wanted)
         run.append(info)
     if run:
-        event = link.EventRunTasks(framework_info=framework.info, tasks=tuple(run))
+        event = link.EventRunTasks(
+            framework_info=framework.info, tasks=tuple(run), running_executors=running
+        )
         sending.to_agent(place.agent, event, out)
 
 
@@ -112,11 +115,35 @@ def _launch_group(
     assert operation.launch_group is not None
     group = _group_allocated(framework, place.role, operation.launch_group)
     try:
-        groups.check(framework, place, group)
-        raise Invalid("Task groups are not supported by this cluster's agents yet")
+        wanted, executor_wanted = groups.check(framework, place, group)
     except Invalid as fault:
         place.dropped.append(f"LAUNCH_GROUP: {fault}")
         _refuse(state, framework, operation, str(fault), now, out)
+        return
+    starts = not executors.runs(framework, place, group.executor)
+    _record_executor(framework, place, group.executor, executor_wanted)
+    for info, held in zip(group.task_group.tasks, wanted, strict=True):
+        _record_task(framework, place, info, held)
+    event = link.EventRunTaskGroup(
+        framework_info=framework.info,
+        executor=group.executor,
+        task_group=group.task_group,
+        launch_executor=starts,
+    )
+    sending.to_agent(place.agent, event, out)
+
+
+def _running_executors(
+    framework: Framework, place: Place, infos: tuple[v1.TaskInfo, ...]
+) -> tuple[v1.Id, ...]:
+    """Return the tasks' executors that run already, and so are not paid for again.
+
+    One that has just ended without this master's knowing must not be started anew: when its end is
+    heard of, what it held is given back.
+    """
+    named = [info.executor for info in infos if info.executor is not None]
+    known = {one.executor_id.value for one in named if executors.runs(framework, place, one)}
+    return tuple(v1.Id(value=name) for name in sorted(known))
 
 
 def _record_executor(

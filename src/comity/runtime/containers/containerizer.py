@@ -1,13 +1,15 @@
 """Prepares containers for the launcher, and removes what they leave: the one door for the agent."""
 
 import asyncio
+import contextlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import process, volumes
+from comity.runtime.containers import process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
 
@@ -48,6 +50,17 @@ class Containerizer:
         async with self._preparing:
             return await self.oci.order(spec)
 
+    def make_sandbox(self, spec: Spec) -> None:
+        """Make the sandbox of a container without a process; its children say what goes wrong."""
+        with contextlib.suppress(ContainerRefused):
+            make_sandbox(spec)
+            process.as_user(spec)
+
+    def limit(self, container_id: str, cpus: float, mem_bytes: int) -> None:
+        """Set the limits of cgroups that several containers share."""
+        if self.cgroups is not None:
+            self.cgroups.limit(container_id, cpus=cpus, mem_bytes=mem_bytes)
+
     def was_oom_killed(self, container_id: str, *, has_image: bool) -> bool:
         """Whether the kernel killed a container for its memory limit; ask before `destroy`."""
         if has_image and self.oci is not None:
@@ -84,6 +97,11 @@ def make_sandbox(spec: Spec) -> None:
             link = spec.sandbox.parent / "latest"
             link.unlink(missing_ok=True)
             link.symlink_to(spec.sandbox.name)
+        if spec.link is not None:
+            spec.link.parent.mkdir(exist_ok=True)
+            spec.link.unlink(missing_ok=True)
+            spec.link.symlink_to(os.path.relpath(spec.sandbox, spec.link.parent))
+        sandbox_links.prepare(spec)
     except OSError as error:
         raise ContainerRefused(f"cannot make the sandbox: {error}") from error
     if spec.image is None or spec.image == HOST_IMAGE:

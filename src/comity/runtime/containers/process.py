@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.cgroups import CgroupError, Cgroups
+from comity.runtime.cgroups import CgroupError, Cgroups, Limits
 from comity.runtime.containers.errors import ContainerRefused
 
 _JOIN = 'for p in $COMITY_JOIN; do echo 0 > "$p" || exit 126; done; unset COMITY_JOIN; exec "$@"'
@@ -37,12 +37,11 @@ def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
     """
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
-    prefix = _as_user(spec)
+    prefix = as_user(spec)
     if cgroups is not None and spec.inside is None:
         try:
-            join = cgroups.create(
-                spec.id, cpus=spec.cpus, mem_bytes=spec.mem_bytes, cpu_quota=spec.cpu_quota
-            )
+            limits = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota)
+            join = cgroups.create(spec.id, limits, shared=spec.cgroup)
         except CgroupError as error:
             raise ContainerRefused(f"cannot limit the container: {error}") from error
         environment["COMITY_JOIN"] = " ".join(join)
@@ -59,7 +58,7 @@ def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
     }
 
 
-def _as_user(spec: Spec) -> list[str]:
+def as_user(spec: Spec) -> list[str]:
     """Return the prefix that changes to the container's user, and give them the sandbox."""
     if not spec.user or os.geteuid() != 0:
         return []

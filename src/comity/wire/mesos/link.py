@@ -16,6 +16,7 @@ from comity.wire.mesos.v1 import (
     Operation,
     Resource,
     Task,
+    TaskGroupInfo,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -116,6 +117,18 @@ class EventRunTasks(Wire, frozen=True, kw_only=True, tag_field="type", tag="RUN_
 
     framework_info: FrameworkInfo
     tasks: tuple[TaskInfo, ...] = ()
+    running_executors: tuple[Id, ...] = ()
+    """Executors that are not paid for again: tasks for one that has ended meanwhile are dropped."""
+
+
+class EventRunTaskGroup(Wire, frozen=True, kw_only=True, tag_field="type", tag="RUN_TASK_GROUP"):
+    """Run tasks that belong together, all or none of them."""
+
+    framework_info: FrameworkInfo
+    executor: ExecutorInfo
+    task_group: TaskGroupInfo
+    launch_executor: bool = True
+    """Whether the executor is paid for and may be started; else it must be running."""
 
 
 class EventKillTask(Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL_TASK"):
@@ -196,6 +209,7 @@ Event = (
     EventRegistered
     | EventPing
     | EventRunTasks
+    | EventRunTaskGroup
     | EventKillTask
     | EventAcknowledge
     | EventApplyOperation
