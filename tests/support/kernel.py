@@ -75,6 +75,7 @@ class Kernel:
         port = self.agent.url.rpartition(":")[2] if self.agent is not None else "0"
         args = ["--port", port, "--work-dir", str(self.directory / "a")]
         args += ["--master", self.master.url, "--resources", "cpus:8;mem:8192;disk:1000"]
+        args += ["--executor-reregistration-timeout", "15"]  # a loaded machine is slow
         self.agent = Process("comity.agent", self.directory / "agent.log", *args, *self.agent_args)
         await self.agent.start()
 

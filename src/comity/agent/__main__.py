@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from comity.agent.config import AgentConfig
+from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
 from comity.runtime import logs, process
@@ -39,8 +39,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
     add("--credentials", type=Path, help="file of callers' credentials")
     add("--credential", type=Path, help="file of the agent's own credential for the master")
+    _add_timeouts(parser, default)
     add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
     return parser
+
+
+def _add_timeouts(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
+    for name, value, text in (
+        ("registration-timeout", default.executor_registration_timeout_s, "to subscribe at first"),
+        (
+            "reregistration-timeout",
+            default.executor_reregistration_timeout_s,
+            "to come back after a restart of the agent, at most 15",
+        ),
+        ("shutdown-grace-period", default.executor_shutdown_grace_s, "to end when told to"),
+    ):
+        text = f"seconds that executors have {text} (%(default)g)"
+        parser.add_argument(f"--executor-{name}", type=float, default=value, help=text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_host_image=not args.forbid_host_image,
         credentials=args.credentials,
         credential=args.credential,
+        executor_registration_timeout_s=args.executor_registration_timeout,
+        executor_reregistration_timeout_s=args.executor_reregistration_timeout,
+        executor_shutdown_grace_s=args.executor_shutdown_grace_period,
     )
+    if not 0 <= config.executor_reregistration_timeout_s <= REREGISTRATION_MAX_S:
+        sys.stderr.write(
+            "comity agent: --executor-reregistration-timeout must be from 0 to "
+            f"{REREGISTRATION_MAX_S:g} seconds\n"
+        )
+        return 2
     if args.stop_tasks:
         asyncio.run(running.stop_tasks(config))
         return 0

@@ -8,6 +8,10 @@ VERSION = "1.11.0"
 """The Mesos version whose API this is."""
 
 
+REREGISTRATION_MAX_S = 15.0
+"""Mesos's limit: until then a restarted agent answers nothing about these executors' tasks."""
+
+
 class AgentConfig(Struct, frozen=True, kw_only=True):
     """Settings of one agent."""
 
@@ -37,8 +41,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """File of the agent's own credential for the master."""
     executor_registration_timeout_s: float = 60.0
     """Seconds that an executor has to subscribe after its start."""
-    executor_reregistration_timeout_s: float = 15.0
-    """Seconds that executors have to come back after a restart of the agent; Mesos allows 15."""
+    executor_reregistration_timeout_s: float = 2.0
+    """Seconds that executors have to come back after a restart of the agent; at most 15."""
     executor_shutdown_grace_s: float = 5.0
     """Seconds between SHUTDOWN and the end of an executor's container."""
     recovery_timeout_s: float = 900.0

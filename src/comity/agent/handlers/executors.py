@@ -145,6 +145,18 @@ def _fault_of(executor: Executor, status: v1.TaskStatus) -> str | None:
         return "TASK_STAGING must not be sent by executors"
     if status.executor_id is not None and status.executor_id.value != executor.id:
         return "'TaskStatus.executor_id' is not that of the call"
+    return _fault_of_check(status.check_status)
+
+
+def _fault_of_check(result: v1.CheckStatusInfo | None) -> str | None:
+    """Return what a check's result lacks, or None (common/validation.cpp)."""
+    if result is None:
+        return None
+    bodies = {"COMMAND": result.command, "HTTP": result.http, "TCP": result.tcp}
+    if result.type not in bodies:
+        return "CheckStatusInfo must specify 'type'"
+    if bodies[result.type] is None:
+        return f"Expecting '{result.type.lower()}' to be set for {result.type} check's status"
     return None
 
 

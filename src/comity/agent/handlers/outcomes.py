@@ -53,24 +53,24 @@ def of_task(executor: Executor, container: Container, task: Task) -> v1.TaskStat
             healthy=False if task.is_unhealthy else None,
         )
     if container.oom:
-        text, reason = "Memory limit exceeded", v1.Reason.CONTAINER_LIMITATION_MEMORY
-        return _failed(task, reason, f"{text}: killed by the kernel")
+        reason = v1.Reason.CONTAINER_LIMITATION_MEMORY
+        return _failed(task, reason, "Memory limit exceeded: killed by the kernel", executor)
     if executor.failure is not None:
-        return _failed(task, *executor.failure)
+        return _failed(task, *executor.failure, executor)
     if container.failure is not None:
-        return _failed(task, v1.Reason.CONTAINER_LAUNCH_FAILED, container.failure)
+        return _failed(task, v1.Reason.CONTAINER_LAUNCH_FAILED, container.failure, executor)
     if not executor.is_built_in or container.status is None:
         text = "Executor terminated" if container.status is not None else "Lost with its launcher"
-        return _failed(task, v1.Reason.EXECUTOR_TERMINATED, text)
+        return _failed(task, v1.Reason.EXECUTOR_TERMINATED, text, executor)
     found = v1.TaskState.FINISHED if container.status == 0 else v1.TaskState.FAILED
     return status(task.info, found, message=words)
 
 
-def _failed(task: Task, reason: v1.Reason, text: str) -> v1.TaskStatus:
-    """Return a failure that the agent saw, not the executor."""
-    return status(
-        task.info, v1.TaskState.FAILED, source=v1.Source.AGENT, reason=reason, message=text
-    )
+def _failed(task: Task, reason: v1.Reason, text: str, executor: Executor) -> v1.TaskStatus:
+    """Return a failure; a default executor lives to tell it, for others the agent does."""
+    source = v1.Source.EXECUTOR if executor.is_default else v1.Source.AGENT
+    failed = v1.TaskState.FAILED
+    return status(task.info, failed, source=source, reason=reason, message=text)
 
 
 def _words(wait_status: int | None) -> str | None:

@@ -34,11 +34,12 @@ def _hosts(state: State, what: object) -> tuple[str, ...]:
     """Return where a task on the host's network may listen.
 
     Mesos asks 127.0.0.1 only. With several agents on one machine each has a loopback address of its
-    own (ADR 0009), and a task may listen on that one alone.
+    own (ADR 0009): a task may listen on that one alone, and another agent's on 127.0.0.1.
     """
     if getattr(what, "protocol", None) == "IPv6":
         return ("[::1]",)
-    return tuple(dict.fromkeys(("127.0.0.1", state.ip)))
+    hosts = ("127.0.0.1", state.ip)
+    return tuple(dict.fromkeys(reversed(hosts) if state.ip.startswith("127.") else hosts))
 
 
 def _command(state: State, task: Task, command: v1.CommandInfo, probe: Probe) -> Spec:

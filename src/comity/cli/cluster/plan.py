@@ -135,6 +135,8 @@ def _component(name: str, address: Address, own: list[str], directory: Path) -> 
 
 def _agent_arguments(options: Options, master: str, resources: str) -> list[str]:
     arguments = ["--master", master, "--resources", resources]
+    # One machine starts everything again at once: let executors take their time to come back.
+    arguments += ["--executor-reregistration-timeout", "15"]
     if options.docker_registry:
         arguments += ["--docker-registry", options.docker_registry]
     if options.forbid_host_image:

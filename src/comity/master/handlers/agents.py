@@ -4,7 +4,7 @@ from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Se
 from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, frameworks, ids, lost, sending, statuses
+from comity.master.handlers import feedback, frameworks, ids, lost, sending, statuses, unsaved
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -46,9 +46,14 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
         state.count("master/slave_registrations")
     else:
         state.count("master/slave_reregistrations")
+    assert info.id is not None
+    was_here = AgentId(info.id.value) in state.agents
     agent = _admit(state, info, item, now, out)
     _greet(state, agent, now, out)
-    _recover(state, agent, item.call.subscribe, now, out)
+    brought = item.call.subscribe
+    if was_here:
+        brought = unsaved.end_strays(state, agent, brought, out)
+    _recover(state, agent, brought, now, out)
     _resend(state, agent, out)
     want_cycle(state, now, out)
 
@@ -325,18 +330,7 @@ def disconnect(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
     withdraw_offers(state, list(agent.offers.values()), out, tell=True)
     due = Instant(now + state.config.agent_reregister_timeout_s)
     out.timers.append(SetTimer(AgentReturnDue(agent.id), due))
-    for (framework_id, _), task in list(agent.tasks.items()):
-        framework = state.frameworks[framework_id]
-        if not framework.info.checkpoint and not task.state.is_terminal:
-            status = sending.master_status(
-                task.task_id,
-                v1.TaskState.LOST,
-                v1.Reason.AGENT_DISCONNECTED,
-                "Agent disconnected, and the framework does not checkpoint",
-                now,
-                agent_id=agent.id,
-            )
-            statuses.finish_by_master(state, (agent, framework, task), status, out)
+    unsaved.lose(state, agent, now, out)
 
 
 @table.on(AgentReturnDue)

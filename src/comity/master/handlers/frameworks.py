@@ -97,8 +97,7 @@ def _end_stream(stream: str, message: str, out: Outbox) -> None:
 def _admit(state: State, info: v1.FrameworkInfo, now: Instant) -> Framework:
     """Return the framework of this id, made new or brought up to date."""
     if info.id is None:
-        info = codec.replace(info, id=v1.Id(value=f"{state.id}-{state.next_framework:04d}"))
-        state.next_framework += 1
+        info = codec.replace(info, id=_new_id(state))
     assert info.id is not None
     framework_id = FrameworkId(info.id.value)
     known = state.frameworks.get(framework_id)
@@ -109,6 +108,15 @@ def _admit(state: State, info: v1.FrameworkInfo, now: Instant) -> Framework:
     replace_info(known, kept)
     known.reregistered_at = now
     return known
+
+
+def _new_id(state: State) -> v1.Id:
+    """Return an id that nobody has, not even a framework that chose its own."""
+    while True:
+        found = FrameworkId(f"{state.id}-{state.next_framework:04d}")
+        state.next_framework += 1
+        if found not in state.frameworks and found not in state.completed_frameworks:
+            return v1.Id(value=found)
 
 
 def replace_info(framework: Framework, info: v1.FrameworkInfo) -> None:
