@@ -15,6 +15,7 @@ from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
     AgentSubscribed,
+    OperatorSubscribed,
     SchedulerCalled,
     SchedulerSubscribed,
     TeardownRequested,
@@ -121,9 +122,17 @@ class MasterHttp:
             return await self._driver.ask(command)
         if isinstance(call, wire.ListFiles | wire.ReadFile):
             return answer_file_call(self._files, call)
+        if isinstance(call, wire.Subscribe):
+            return await self._watch(request)
         await self._driver.settled()
         answer = operator.answer(self._state, call, self._driver.clock.now())
         return Response(200, codec.encode(answer))
+
+    async def _watch(self, request: Request) -> Response | Stream:
+        if not _accepts_json(request):
+            return text(406, f"Expecting 'Accept' to allow {_JSON}")
+        new = str(uuid.uuid4())
+        return await self._driver.ask(lambda to: OperatorSubscribed(to, new))
 
     def _form(self, path: str) -> Callable[..., Any]:
         async def handler(request: Request) -> Response | Stream:

@@ -70,6 +70,13 @@ class OperationRequested(Struct, frozen=True, tag=True):
     principal: str | None = None
 
 
+class OperatorSubscribed(Struct, frozen=True, tag=True):
+    """An operator asks for the stream of events. `stream` is the new stream's id."""
+
+    to: int
+    stream: str
+
+
 class AllocationDue(Struct, frozen=True, tag=True):
     """Time for a cycle over all agents."""
 
@@ -82,6 +89,12 @@ class HeartbeatDue(Struct, frozen=True, tag=True):
     """Time for the heartbeat of a scheduler stream; stale when the stream is another by now."""
 
     framework_id: FrameworkId
+    stream: str
+
+
+class SubscriberHeartbeatDue(Struct, frozen=True, tag=True):
+    """Time for the heartbeat of an operator's stream; stale when that is closed."""
+
     stream: str
 
 
@@ -113,9 +126,11 @@ Input = (
     | TeardownRequested
     | AgentMarkedGone
     | OperationRequested
+    | OperatorSubscribed
     | AllocationDue
     | DirtyAllocationDue
     | HeartbeatDue
+    | SubscriberHeartbeatDue
     | PingDue
     | AgentReturnDue
     | FrameworkReturnDue

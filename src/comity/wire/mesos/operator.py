@@ -161,6 +161,10 @@ class GetRoles(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_ROLES
     """Read what the name says."""
 
 
+class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
+    """Watch what happens in the cluster."""
+
+
 class GetMaster(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_MASTER"):
     """Read what the name says."""
 
@@ -280,6 +284,7 @@ MasterCall = (
     | GetTasks
     | GetRoles
     | GetMaster
+    | Subscribe
     | ListFiles
     | ReadFile
     | MarkAgentGone
