@@ -30,10 +30,9 @@ from comity.runtime.http.legacy import (
     strip_prefix,
     text,
 )
-from comity.wire.mesos import codec, operator
+from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.wire.mesos import agent_responses, codec, operator
 from comity.wire.mesos import executor as wire
-
-_JSON = "application/json"
 
 
 class AgentHttp:
@@ -58,31 +57,29 @@ class AgentHttp:
         return await self._router.handle(request)
 
     async def _executor(self, request: Request) -> Response | Stream:
-        fault = _media_fault(request)
-        if fault is not None:
-            return fault
         try:
-            call: wire.Call = codec.decode(codec.EXECUTOR_CALL, request.body)
-        except codec.UnknownType as error:
-            return text(501, str(error))
-        except codec.DecodeFailed as error:
-            return text(400, str(error))
-        if isinstance(call, wire.Subscribe):
-            subscribe, stream = call, f"executor-{uuid.uuid4()}"
-            return await self._driver.ask(lambda to: ExecutorSubscribed(to, subscribe, stream))
-        called = call
-        return await self._driver.ask(lambda to: ExecutorCalled(to, called))
+            call: wire.Call = decoded(codec.EXECUTOR_CALL, request)
+            if not isinstance(call, wire.Subscribe):
+                called = call
+                return await self._driver.ask(lambda to: ExecutorCalled(to, called))
+            format = accepted_format(request)
+        except Refused as refused:
+            return refused.response
+        subscribe, stream = call, f"executor-{uuid.uuid4()}"
+        return await self._driver.ask(lambda to: ExecutorSubscribed(to, subscribe, stream, format))
 
     async def _operator(self, request: Request) -> Response | Stream:
-        fault = _media_fault(request)
-        if fault is not None:
-            return fault
         try:
-            call: operator.AgentCall = codec.decode(codec.AGENT_CALL, request.body)
-        except codec.UnknownType as error:
-            return text(501, f"{error}: not supported by this agent yet")
-        except codec.DecodeFailed as error:
-            return text(400, str(error))
+            call: operator.AgentCall = decoded(codec.AGENT_CALL, request)
+            format = accepted_format(request)
+        except Refused as refused:
+            return refused.response
+        answer = await self._answer(call)
+        if isinstance(answer, Stream):
+            return answer
+        return in_format(answer, agent_responses.AgentResponse, format)
+
+    async def _answer(self, call: operator.AgentCall) -> Response | Stream:
         make = _container_input(call)
         if make is not None:
             return await self._driver.ask(make)
@@ -90,6 +87,8 @@ class AgentHttp:
             return answer_file_call(self._files, call)
         await self._driver.settled()
         answer = views.answer(self._state, call, self._driver.clock.now())
+        if answer is None:
+            return text(501, f"{type(call).__name__}: not supported by this agent yet")
         return Response(200, codec.encode(answer))
 
     def _documents(self) -> dict[str, Callable[[], Any]]:
@@ -152,11 +151,3 @@ def _container_input(call: operator.AgentCall) -> Callable[[int], Any] | None:
 
 async def _health(request: Request) -> Response:
     return Response(200, b"", "")
-
-
-def _media_fault(request: Request) -> Response | None:
-    if not request.content_type:
-        return text(400, "Expecting 'Content-Type' to be present")
-    if request.content_type != _JSON:
-        return text(415, f"Expecting 'Content-Type' of {_JSON}; protobuf is not supported yet")
-    return None

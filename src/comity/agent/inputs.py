@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.wire.mesos import executor, link, operator
+from comity.wire.mesos.codec import Format
 
 
 class MasterSaid(Struct, frozen=True, tag=True):
@@ -66,6 +67,7 @@ class ExecutorSubscribed(Struct, frozen=True, tag=True):
     to: int
     call: executor.Subscribe
     stream: str
+    format: Format = Format.JSON
 
 
 class ExecutorCalled(Struct, frozen=True, tag=True):

@@ -19,6 +19,7 @@ from comity.core.ids import ExecutorId, FrameworkId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import v1
+from comity.wire.mesos.codec import Format
 from comity.wire.mesos.operations import OperationStatus
 
 COMPLETED_MAX = 150
@@ -141,6 +142,8 @@ class Executor:
     """Kills that wait for the executor to come back."""
     completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_MAX))
     stream: str | None = None
+    format: Format = Format.JSON
+    """What its stream is written in."""
     resources: Resources = NOTHING
     has_exited: bool = False
     is_shutting_down: bool = False

@@ -15,7 +15,6 @@ from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
     AgentSubscribed,
-    OperatorSubscribed,
     SchedulerCalled,
     SchedulerSubscribed,
     TeardownRequested,
@@ -32,11 +31,9 @@ from comity.runtime.http.legacy import (
     strip_prefix,
     text,
 )
-from comity.wire.mesos import codec, link, scheduler
+from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.wire.mesos import codec, link, responses, scheduler
 from comity.wire.mesos import operator as wire
-
-_JSON = "application/json"
-_PROTOBUF = "application/x-protobuf"
 
 
 class MasterHttp:
@@ -73,26 +70,25 @@ class MasterHttp:
     # calls
 
     async def _scheduler(self, request: Request) -> Response | Stream:
-        fault = _media_fault(request)
-        if fault is not None:
-            return fault
         try:
-            call: scheduler.Call = codec.decode(codec.SCHEDULER_CALL, request.body)
-        except codec.UnknownType as error:
-            return text(501, str(error))
-        except codec.DecodeFailed as error:
-            return text(400, str(error))
-        stream = request.headers.get("mesos-stream-id", "")
-        principal = request.principal
-        if not isinstance(call, scheduler.Subscribe):
-            called = call
-            return await self._driver.ask(lambda to: SchedulerCalled(to, called, stream, principal))
-        if stream:
-            return text(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
-        if not _accepts_json(request):
-            return text(406, f"Expecting 'Accept' to allow {_JSON}")
+            call: scheduler.Call = decoded(codec.SCHEDULER_CALL, request)
+            stream = request.headers.get("mesos-stream-id", "")
+            principal = request.principal
+            if isinstance(call, scheduler.Subscribe) and stream:
+                fault = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
+                raise Refused(400, fault)
+            if not isinstance(call, scheduler.Subscribe):
+                called = call
+                return await self._driver.ask(
+                    lambda to: SchedulerCalled(to, called, stream, principal)
+                )
+            format = accepted_format(request)
+        except Refused as refused:
+            return refused.response
         subscribe, new = call, str(uuid.uuid4())
-        return await self._driver.ask(lambda to: SchedulerSubscribed(to, subscribe, new, principal))
+        return await self._driver.ask(
+            lambda to: SchedulerSubscribed(to, subscribe, new, principal, format)
+        )
 
     async def _agent_link(self, request: Request) -> Response | Stream:
         shown = request.headers.get(link.LINK_ID.lower(), "")
@@ -108,31 +104,22 @@ class MasterHttp:
         return await self._driver.ask(lambda to: AgentSubscribed(to, call, new, address))
 
     async def _operator(self, request: Request) -> Response | Stream:
-        fault = _media_fault(request)
-        if fault is not None:
-            return fault
         try:
-            call: wire.MasterCall = codec.decode(codec.MASTER_CALL, request.body)
-        except codec.UnknownType as error:
-            return text(501, f"{error}: not supported by this master yet")
-        except codec.DecodeFailed as error:
-            return text(400, str(error))
+            call: wire.MasterCall = decoded(codec.MASTER_CALL, request)
+            format = accepted_format(request)
+        except Refused as refused:
+            return refused.response
         command = commands.of_call(call, request.principal)
         if command is not None:
             return await self._driver.ask(command)
         if isinstance(call, wire.ListFiles | wire.ReadFile):
-            return answer_file_call(self._files, call)
-        if isinstance(call, wire.Subscribe):
-            return await self._watch(request)
+            return in_format(answer_file_call(self._files, call), responses.MasterResponse, format)
         await self._driver.settled()
         answer = operator.answer(self._state, call, self._driver.clock.now())
-        return Response(200, codec.encode(answer))
-
-    async def _watch(self, request: Request) -> Response | Stream:
-        if not _accepts_json(request):
-            return text(406, f"Expecting 'Accept' to allow {_JSON}")
-        new = str(uuid.uuid4())
-        return await self._driver.ask(lambda to: OperatorSubscribed(to, new))
+        if answer is None:
+            return text(501, f"{type(call).__name__}: not supported by this master yet")
+        response = Response(200, codec.encode(answer))
+        return in_format(response, responses.MasterResponse, format)
 
     def _form(self, path: str) -> Callable[..., Any]:
         async def handler(request: Request) -> Response | Stream:
@@ -209,23 +196,6 @@ async def _post_only(request: Request) -> Response:
 
 async def _health(request: Request) -> Response:
     return Response(200, b"", "")
-
-
-def _media_fault(request: Request) -> Response | None:
-    """Return what is wrong with a v1 call's Content-Type, or None."""
-    if not request.content_type:
-        return text(400, "Expecting 'Content-Type' to be present")
-    if request.content_type == _PROTOBUF:
-        return text(415, f"{_PROTOBUF} is not supported by this master yet: send {_JSON}")
-    if request.content_type != _JSON:
-        return text(415, f"Expecting 'Content-Type' of {_JSON}")
-    return None
-
-
-def _accepts_json(request: Request) -> bool:
-    accepted = request.headers.get("accept", "*/*")
-    kinds = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-    return bool(kinds & {_JSON, "application/*", "*/*", ""})
 
 
 def _advertised_ip(call: link.Subscribe, request: Request) -> str:

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from comity.core.ids import AgentId, FrameworkId
 from comity.wire.mesos import link, scheduler, v1
+from comity.wire.mesos.codec import Format
 
 
 class SchedulerSubscribed(Struct, frozen=True, tag=True):
@@ -13,6 +14,7 @@ class SchedulerSubscribed(Struct, frozen=True, tag=True):
     call: scheduler.Subscribe
     stream: str
     principal: str | None = None
+    format: Format = Format.JSON
 
 
 class SchedulerCalled(Struct, frozen=True, tag=True):
@@ -70,13 +72,6 @@ class OperationRequested(Struct, frozen=True, tag=True):
     principal: str | None = None
 
 
-class OperatorSubscribed(Struct, frozen=True, tag=True):
-    """An operator asks for the stream of events. `stream` is the new stream's id."""
-
-    to: int
-    stream: str
-
-
 class AllocationDue(Struct, frozen=True, tag=True):
     """Time for a cycle over all agents."""
 
@@ -89,12 +84,6 @@ class HeartbeatDue(Struct, frozen=True, tag=True):
     """Time for the heartbeat of a scheduler stream; stale when the stream is another by now."""
 
     framework_id: FrameworkId
-    stream: str
-
-
-class SubscriberHeartbeatDue(Struct, frozen=True, tag=True):
-    """Time for the heartbeat of an operator's stream; stale when that is closed."""
-
     stream: str
 
 
@@ -126,11 +115,9 @@ Input = (
     | TeardownRequested
     | AgentMarkedGone
     | OperationRequested
-    | OperatorSubscribed
     | AllocationDue
     | DirtyAllocationDue
     | HeartbeatDue
-    | SubscriberHeartbeatDue
     | PingDue
     | AgentReturnDue
     | FrameworkReturnDue

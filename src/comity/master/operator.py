@@ -40,34 +40,31 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
         case operator.GetTasks():
             return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
         case operator.GetRoles():
-            return {"type": "GET_ROLES", "get_roles": views.roles_document(state)}
+            return {"type": "GET_ROLES", "get_roles": {"roles": _roles(state)}}
         case operator.GetOperations():
             return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
         case operator.GetState():
-            return {"type": "GET_STATE", "get_state": whole_state(state)}
+            return {
+                "type": "GET_STATE",
+                "get_state": {
+                    "get_tasks": _tasks(state),
+                    "get_executors": _executors(state),
+                    "get_frameworks": _frameworks(state),
+                    "get_agents": _agents(state),
+                },
+            }
         case _:
             return None
 
 
-def whole_state(state: State) -> Document:
-    """Return what GET_STATE and the first event of a subscription hold."""
-    return {
-        "get_tasks": _tasks(state),
-        "get_executors": _executors(state),
-        "get_frameworks": _frameworks(state),
-        "get_agents": _agents(state),
-    }
-
-
 def _agents(state: State) -> Document:
     return {
-        "agents": [agent(one) for one in state.agents.values()],
+        "agents": [_agent(one) for one in state.agents.values()],
         "recovered_agents": list(state.recovered_agents.values()),
     }
 
 
-def agent(one: Agent) -> Document:
-    """Return an agent as GET_AGENTS shows it."""
+def _agent(one: Agent) -> Document:
     return {
         "agent_info": one.info,
         "active": one.link is not None,
@@ -87,13 +84,12 @@ def _time(at: Instant) -> v1.TimeInfo:
 
 def _frameworks(state: State) -> Document:
     return {
-        "frameworks": [framework(one) for one in state.frameworks.values()],
-        "completed_frameworks": [framework(one) for one in state.completed_frameworks.values()],
+        "frameworks": [_framework(one) for one in state.frameworks.values()],
+        "completed_frameworks": [_framework(one) for one in state.completed_frameworks.values()],
     }
 
 
-def framework(one: Framework) -> Document:
-    """Return a framework as GET_FRAMEWORKS shows it."""
+def _framework(one: Framework) -> Document:
     return {
         "framework_info": one.info,
         "active": one.stream is not None,
@@ -103,6 +99,18 @@ def framework(one: Framework) -> Document:
         "allocated_resources": resources.write(one.used, refined=True),
         "offered_resources": resources.write(views.offered_to(one), refined=True),
     }
+
+
+def _roles(state: State) -> list[Document]:
+    return [
+        {
+            "name": role,
+            "weight": 1.0,
+            "frameworks": [v1.Id(value=one.id) for one in members],
+            "resources": resources.write(used, refined=True),
+        }
+        for role, members, used in views.roles(state)
+    ]
 
 
 def _operations(state: State) -> Document:
@@ -138,12 +146,11 @@ def _tasks(state: State) -> Document:
     held = [*state.frameworks.values(), *state.completed_frameworks.values()]
     completed = [each for one in held for each in one.completed_tasks]
     return {
-        "tasks": [task(each) for each in live],
-        "unreachable_tasks": [task(each) for each in lost],
-        "completed_tasks": [task(each) for each in completed],
+        "tasks": [_task(each) for each in live],
+        "unreachable_tasks": [_task(each) for each in lost],
+        "completed_tasks": [_task(each) for each in completed],
     }
 
 
-def task(one: Task) -> v1.Task:
-    """Return a task as GET_TASKS shows it."""
+def _task(one: Task) -> v1.Task:
     return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))

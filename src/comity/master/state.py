@@ -17,6 +17,7 @@ from comity.master.config import MasterConfig
 from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
+from comity.wire.mesos.codec import Format
 
 COMPLETED_FRAMEWORKS_MAX = 50
 COMPLETED_TASKS_MAX = 1000
@@ -93,6 +94,8 @@ class Framework:
     registered_at: Instant
     stream: str | None = None
     """The id of its event stream; None while it is away."""
+    format: Format = Format.JSON
+    """What its stream is written in."""
     recovered: bool = False
     """Known from agents only, since this master started."""
     reregistered_at: Instant | None = None
@@ -176,8 +179,6 @@ class State:
     gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     streams: dict[str, FrameworkId] = field(default_factory=dict)
-    subscribers: dict[str, None] = field(default_factory=dict)
-    """Streams of operators that watch, the oldest first."""
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     next_framework: int = 0

@@ -310,34 +310,42 @@ def tasks_document(state: State, keep: Callable[[Document], bool]) -> list[Docum
     return [each for each in shown if keep(each)]
 
 
-def roles_document(state: State) -> Document:
-    """Return /roles: every role that a framework has, with what it uses."""
+def roles(state: State) -> list[tuple[str, list[Framework], Resources]]:
+    """Return every role that a framework has, with its frameworks and what it uses."""
     found: dict[str, list[Framework]] = {"*": []}
     for one in state.frameworks.values():
         for role in one.roles:
             found.setdefault(role, []).append(one)
-    shown = []
-    for role in sorted(found):
-        used = NOTHING
-        for one in state.frameworks.values():
-            for each in one.tasks.values():
-                if each.role == role and not each.state.is_terminal:
-                    used = used + each.resources
-            for executor in one.executors.values():
-                if executor.role == role:
-                    used = used + executor.resources
-            for offer in one.offers.values():
-                if offer.role == role:
-                    used = used + offer.resources
-        shown.append(
-            {
-                "name": role,
-                "weight": 1.0,
-                "resources": legacy.flat(used),
-                "allocated": legacy.flat(used),
-                "frameworks": [one.id for one in found[role]],
-            }
-        )
+    return [(role, found[role], _used_by(state, role)) for role in sorted(found)]
+
+
+def _used_by(state: State, role: str) -> Resources:
+    used = NOTHING
+    for one in state.frameworks.values():
+        for each in one.tasks.values():
+            if each.role == role and not each.state.is_terminal:
+                used = used + each.resources
+        for executor in one.executors.values():
+            if executor.role == role:
+                used = used + executor.resources
+        for offer in one.offers.values():
+            if offer.role == role:
+                used = used + offer.resources
+    return used
+
+
+def roles_document(state: State) -> Document:
+    """Return /roles."""
+    shown = [
+        {
+            "name": role,
+            "weight": 1.0,
+            "resources": legacy.flat(used),
+            "allocated": legacy.flat(used),
+            "frameworks": [one.id for one in members],
+        }
+        for role, members, used in roles(state)
+    ]
     return {"roles": shown}
 
 

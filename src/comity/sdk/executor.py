@@ -57,8 +57,6 @@ class Identity(Struct, frozen=True):
     executor_id: str
     recovery_timeout_s: float
     """How long to wait for an agent that is away; 0 when the framework does not checkpoint."""
-    backoff_max_s: float = 1.0
-    """The longest pause between two attempts to subscribe."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Identity":
@@ -74,7 +72,6 @@ class Identity(Struct, frozen=True):
                 framework_id=environ["MESOS_FRAMEWORK_ID"],
                 executor_id=environ["MESOS_EXECUTOR_ID"],
                 recovery_timeout_s=_recovery_timeout_s(environ),
-                backoff_max_s=_backoff_max_s(environ),
             )
         except KeyError as error:
             raise UserError(
@@ -97,29 +94,20 @@ _UNITS_S = {
 def _recovery_timeout_s(environ: Mapping[str, str]) -> float:
     if environ.get("MESOS_CHECKPOINT") != "1":
         return 0.0
-    return _duration_s(environ, "MESOS_RECOVERY_TIMEOUT", "15mins")
-
-
-def _backoff_max_s(environ: Mapping[str, str]) -> float:
-    """Return the longest pause: it must not use up the time that a restarted agent allows."""
-    allowed_s = _duration_s(environ, "MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs")
-    return max(_BACKOFF_FIRST_S, min(_BACKOFF_MAX_S, allowed_s / 2))
-
-
-def _duration_s(environ: Mapping[str, str], name: str, default: str) -> float:
-    text = environ.get(name, default)
+    text = environ.get("MESOS_RECOVERY_TIMEOUT", "15mins")
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     try:
         return float(number) * _UNITS_S[text[len(number) :]]
     except (ValueError, KeyError) as error:
-        raise UserError(f"{name} is no duration: {text}") from error
+        raise UserError(f"MESOS_RECOVERY_TIMEOUT is no duration: {text}") from error
 
 
 class Executor:
     """One executor's connection to its agent."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, *, format: codec.Format = codec.Format.JSON) -> None:
         self.identity = identity
+        self._format = format
         self._url = identity.agent_url + PATH
         self._client = Client()
         self._subscription: Subscription | None = None
@@ -131,9 +119,9 @@ class Executor:
         }
 
     @classmethod
-    def from_environment(cls) -> "Executor":
+    def from_environment(cls, *, format: codec.Format = codec.Format.JSON) -> "Executor":
         """Return the executor that the agent's environment describes."""
-        return cls(Identity.from_environment())
+        return cls(Identity.from_environment(), format=format)
 
     async def __aenter__(self) -> "Executor":
         return self
@@ -174,7 +162,7 @@ class Executor:
             if time.monotonic() - away_since > self.identity.recovery_timeout_s:
                 raise ExecutorFailed(f"the agent is away: {reason}")
             await asyncio.sleep(chance.uniform(delay_s / 2, delay_s))
-            delay_s = min(delay_s * 2, self.identity.backoff_max_s)
+            delay_s = min(delay_s * 2, _BACKOFF_MAX_S)
 
     async def _one_subscription(self) -> AsyncIterator[Event]:
         body = wire.SubscribeBody(
@@ -182,7 +170,8 @@ class Executor:
             unacknowledged_updates=tuple(self._updates.values()),
         )
         call = wire.Subscribe(subscribe=body, **self._ids)
-        subscription = await Subscription.open(self._client, self._url, codec.encode(call))
+        data = codec.encode(call, self._format)
+        subscription = await Subscription.open(self._client, self._url, data, format=self._format)
         self._subscription = subscription
         async for records in subscription.records(_SILENCE_MAX_S):
             for record in records:
@@ -190,7 +179,7 @@ class Executor:
 
     def _decode(self, record: bytes) -> wire.Event:
         try:
-            event: wire.Event = codec.decode(codec.EXECUTOR_EVENT, record)
+            event: wire.Event = codec.decode(codec.EXECUTOR_EVENT, record, self._format)
         except codec.UnknownType:
             return wire.EventUnknown()
         match event:
@@ -237,7 +226,7 @@ class Executor:
     def _send(self, call: wire.Call) -> None:
         """Send now if there is a subscription; updates are in SUBSCRIBE again if there is none."""
         if self._subscription is not None:
-            self._subscription.post(codec.encode(call)).add_done_callback(_answered)
+            self._subscription.post(codec.encode(call, self._format)).add_done_callback(_answered)
 
     async def flushed(self, timeout_s: float = 5.0) -> bool:
         """Wait until every update has been acknowledged; False when that took too long."""

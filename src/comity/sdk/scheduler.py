@@ -61,11 +61,13 @@ class Scheduler:
         headers: Headers = (),
         suppressed_roles: Sequence[str] = (),
         on_refused: Callable[[CallRefused], None] | None = None,
+        format: codec.Format = codec.Format.JSON,
     ) -> None:
         self.framework = framework
         self.suppressed_roles = tuple(suppressed_roles)
         self._url = master.rstrip("/") + PATH
         self._headers = headers
+        self._format = format
         self._on_refused = on_refused or (lambda error: _log.warning("call refused: %s", error))
         self._client = Client(headers=headers)
         self._subscription: Subscription | None = None
@@ -125,7 +127,11 @@ class Scheduler:
         )
         call = wire.Subscribe(subscribe=body, framework_id=self.framework.id)
         subscription = await Subscription.open(
-            self._client, self._url, codec.encode(call), self._headers
+            self._client,
+            self._url,
+            codec.encode(call, self._format),
+            self._headers,
+            format=self._format,
         )
         self._subscription = subscription
         async for records in subscription.records(SILENCE_MAX_S):
@@ -133,7 +139,7 @@ class Scheduler:
 
     def _decode(self, record: bytes) -> wire.Event:
         try:
-            event: wire.Event = codec.decode(codec.SCHEDULER_EVENT, record)
+            event: wire.Event = codec.decode(codec.SCHEDULER_EVENT, record, self._format)
         except codec.UnknownType:
             return wire.EventUnknown()
         if isinstance(event, wire.EventSubscribed):
@@ -168,7 +174,7 @@ class Scheduler:
         """
         if self._subscription is None:
             raise NotSubscribed("not subscribed; wait for SUBSCRIBED")
-        self._subscription.post(codec.encode(call)).add_done_callback(self._answered)
+        self._subscription.post(codec.encode(call, self._format)).add_done_callback(self._answered)
 
     def _answered(self, answer: "asyncio.Future[Response]") -> None:
         if answer.cancelled():
@@ -194,32 +200,6 @@ class Scheduler:
         body = wire.AcceptBody(
             offer_ids=tuple(offer.id for offer in offers),
             operations=(launch,) if tasks else (),
-            filters=v1.Filters(refuse_seconds=refuse_seconds),
-        )
-        self.call(wire.Accept(framework_id=self.framework_id, accept=body))
-
-    def launch_group(
-        self,
-        offers: Sequence[v1.Offer],
-        executor: v1.ExecutorInfo,
-        tasks: Sequence[v1.TaskInfo],
-        *,
-        refuse_seconds: float = 5.0,
-    ) -> None:
-        """Launch tasks that belong together, all or none, on an executor of type DEFAULT or CUSTOM.
-
-        The executor needs at least 0.01 cpus, 32 MB of mem and some disk.
-        """
-        group = v1.TaskGroupInfo(tasks=tuple(tasks))
-        executor = codec.replace(executor, framework_id=self.framework_id)
-        body = wire.AcceptBody(
-            offer_ids=tuple(offer.id for offer in offers),
-            operations=(
-                v1.Operation(
-                    type="LAUNCH_GROUP",
-                    launch_group=v1.LaunchGroup(executor=executor, task_group=group),
-                ),
-            ),
             filters=v1.Filters(refuse_seconds=refuse_seconds),
         )
         self.call(wire.Accept(framework_id=self.framework_id, accept=body))
@@ -280,4 +260,4 @@ class Scheduler:
         if self._subscription is None:
             raise NotSubscribed("not subscribed; wait for SUBSCRIBED")
         call = wire.Teardown(framework_id=self.framework_id)
-        check(await self._subscription.post(codec.encode(call)))
+        check(await self._subscription.post(codec.encode(call, self._format)))

@@ -12,11 +12,14 @@ from comity.core.errors import ComityError
 from comity.runtime.http import Client, ClientStream, Headers, HttpError, Response
 from comity.runtime.http.pipeline import Pipeline
 from comity.wire import recordio
-
-_JSON: Headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
-
+from comity.wire.mesos.codec import Format
 
 _SETTLE_S = 1.0
+
+
+def media_headers(format: Format) -> Headers:
+    """Return the headers that say what calls are, and what events shall be, written in."""
+    return (("Content-Type", format.value), ("Accept", format.value))
 
 
 class SubscribeRefused(ComityError):
@@ -59,6 +62,7 @@ class Subscription:
         headers: Headers = (),
         *,
         carry: Sequence[str] = ("Mesos-Stream-Id",),
+        format: Format = Format.JSON,
     ) -> "Subscription":
         """Subscribe at `url`, following a redirect to the leader.
 
@@ -68,8 +72,9 @@ class Subscription:
             HttpError: nobody there, or not ready (503, 5xx): try again.
             SubscribeRefused: a 4xx with the server's reason.
         """
+        headers = (*media_headers(format), *headers)
         for _ in range(3):
-            stream = client.stream("POST", url, body, (*_JSON, *headers))
+            stream = client.stream("POST", url, body, headers)
             await stream.__aenter__()
             if stream.status == 200:
                 return await cls._with_calls(stream, url, headers, carry)
@@ -96,7 +101,7 @@ class Subscription:
             raise
         found = ((name, stream.header(name)) for name in carry)
         own: Headers = tuple((name, value) for name, value in found if value)
-        return cls(stream, pipeline, parts.path, (*_JSON, *own, *headers))
+        return cls(stream, pipeline, parts.path, (*own, *headers))
 
     async def records(self, silence_s: float) -> AsyncIterator[list[bytes]]:
         """Yield the records that have arrived, in batches; return when the stream ends.

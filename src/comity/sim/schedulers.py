@@ -27,8 +27,7 @@ _GIVEN_UP = (
     v1.TaskState.GONE,
     v1.TaskState.GONE_BY_OPERATOR,
 )
-"""States that a master may say last."""
-_OUT_OF_SIGHT = (v1.TaskState.LOST, v1.TaskState.UNREACHABLE, v1.TaskState.UNKNOWN)
+"""States that a master may say last; what is LOST or UNREACHABLE may come back."""
 
 
 @dataclass(slots=True)
@@ -50,11 +49,6 @@ class Job:
     def is_done(self) -> bool:
         """Whether the scheduler expects nothing of it any more."""
         return self.is_ended or self.state in _GIVEN_UP
-
-    @property
-    def is_out_of_sight(self) -> bool:
-        """Whether its agent is away, perhaps for good, or no master knows anything of it."""
-        return self.state in _OUT_OF_SIGHT
 
 
 @dataclass(slots=True)
@@ -121,10 +115,10 @@ class SimScheduler:
         self._open(self._life)
         self._later(self.manner.reconcile_s, self._reconcile_now_and_then)
 
-    def kill(self, *, power: bool = False) -> None:
-        """Kill the process; without its power nobody is told that its connections are over."""
+    def kill(self) -> None:
+        """Kill the process."""
         if self.is_alive:
-            self._network.drop_process({id(self)}, power=power)
+            self._network.drop_process({id(self)}, power=False)
             self.is_alive = self.is_connected = False
             self._stream = self._calls = None
 
@@ -166,7 +160,7 @@ class SimScheduler:
         if silent_s >= self._silence_s:
             self._lose()
         else:
-            self._later(max(0.01, self._silence_s - silent_s), self._look, stream)
+            self._later(self._silence_s - silent_s, self._look, stream)
 
     def _lose(self) -> None:
         for connection in (self._stream, self._calls):

@@ -44,9 +44,9 @@ def on_executor_subscribed(
     if executor.stream is not None:
         state.streams.pop(executor.stream, None)
         out.sends.append(CloseStream(executor.stream))
-    executor.stream = item.stream
+    executor.stream, executor.format = item.stream, item.format
     state.streams[item.stream] = (executor.framework_id, executor.id)
-    out.sends.append(OpenStream(to=item.to, stream=item.stream))
+    out.sends.append(OpenStream(to=item.to, stream=item.stream, content_type=item.format.value))
     due = ExecutorDue(executor.framework_id, executor.id, executor.container_id)
     out.timers.append(CancelTimer(due))
     beat = ExecutorBeatDue(item.stream)

@@ -10,7 +10,7 @@ def send_to_executor(one: Executor, event: executor.Event, out: Outbox) -> bool:
     """Send an event; False when the executor has not subscribed."""
     if one.stream is None:
         return False
-    out.sends.append(Send(one.stream, recordio.encode(codec.encode(event))))
+    out.sends.append(Send(one.stream, recordio.encode(codec.encode(event, one.format))))
     return True
 
 

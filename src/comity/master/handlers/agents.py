@@ -4,16 +4,7 @@ from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Se
 from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import (
-    feedback,
-    frameworks,
-    ids,
-    lost,
-    publishing,
-    sending,
-    statuses,
-    unsaved,
-)
+from comity.master.handlers import feedback, frameworks, ids, lost, sending, statuses, unsaved
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -115,7 +106,6 @@ def _admit(
             link=item.link,
         )
         state.agents[agent_id] = agent
-        publishing.agent_added(state, agent, out)
     state.recovered_agents.pop(agent_id, None)
     if state.unreachable_agents.pop(agent_id, None) is not None:
         out.writes.append(Write(f"unreachable/{agent_id}", None))
@@ -195,7 +185,6 @@ def _recover_framework(state: State, info: v1.FrameworkInfo, now: Instant, out: 
     framework = frameworks.add_framework(state, info, now)
     framework.recovered = True
     framework.unregistered_at = now
-    publishing.framework_added(state, framework, out)
     state.allocator.add_framework(framework.id, framework.roles)
     state.allocator.deactivate_framework(framework.id)
     # Its scheduler needs the time to find this master, even if it asked for no failover timeout.
@@ -239,7 +228,7 @@ def _recover_tasks(
             statuses.advance(state, (agent, framework, agent.tasks[key]), info.state)
             continue
         was_unreachable = framework.unreachable_tasks.pop(key[1], None) is not None
-        publishing.task_added(state, _recover_task(state, agent, framework, info), out)
+        _recover_task(state, agent, framework, info)
         if was_unreachable:
             status = sending.master_status(
                 key[1],
@@ -253,7 +242,7 @@ def _recover_tasks(
     return reported
 
 
-def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Task) -> Task:
+def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Task) -> None:
     role = _role_of(info.resources, framework)
     last_forwarded = info.status_update_state or info.state
     task = Task(
@@ -270,7 +259,6 @@ def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Tas
     if not task.state.is_terminal:
         agent.used = agent.used + task.resources
         state.allocator.allocated(framework.id, role, task.resources)
-    return task
 
 
 def _lose(

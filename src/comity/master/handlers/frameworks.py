@@ -3,7 +3,7 @@
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import ids, publishing, sending
+from comity.master.handlers import ids, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -16,6 +16,7 @@ from comity.master.state import COMPLETED_FRAMEWORKS_MAX, Agent, Framework, Stat
 from comity.master.table import table
 from comity.policy import roles
 from comity.wire.mesos import codec, link, scheduler, v1
+from comity.wire.mesos.codec import Format
 
 FAILOVER_TIMEOUT_MAX_S = 9_223_372_036.0
 """What fits into Mesos's 64-bit nanoseconds."""
@@ -40,16 +41,15 @@ def on_scheduler_subscribed(
         info = codec.replace(info, principal=item.principal)
     state.count("master/messages_register_framework")
     headers = (("Mesos-Stream-Id", item.stream),)
-    out.sends.append(OpenStream(to=item.to, stream=item.stream, headers=headers))
+    out.sends.append(
+        OpenStream(to=item.to, stream=item.stream, content_type=item.format.value, headers=headers)
+    )
     fault = fault_of(state, info, item.call.subscribe.suppressed_roles)
     if fault is not None:
-        _end_stream(item.stream, fault, out)
+        _end_stream(item.stream, item.format, fault, out)
         return
     framework = _admit(state, info, now)
     _attach(state, framework, item, now, out)
-    is_new = framework.reregistered_at is None
-    tell = publishing.framework_added if is_new else publishing.framework_updated
-    tell(state, framework, out)
 
 
 def fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
@@ -91,9 +91,9 @@ def roles_of(info: v1.FrameworkInfo) -> tuple[str, ...]:
     return (info.role or "*",)
 
 
-def _end_stream(stream: str, message: str, out: Outbox) -> None:
+def _end_stream(stream: str, format: Format, message: str, out: Outbox) -> None:
     error = scheduler.EventError(error=scheduler.ErrorBody(message=message))
-    sending.to_stream(stream, error, out)
+    sending.to_stream(stream, error, out, format)
     out.sends.append(CloseStream(stream))
 
 
@@ -155,8 +155,8 @@ def _attach(
         old = framework.stream
         del state.streams[old]
         withdraw_offers(state, list(framework.offers.values()), out, tell=False)
-        _end_stream(old, "Framework failed over", out)
-    framework.stream = item.stream
+        _end_stream(old, framework.format, "Framework failed over", out)
+    framework.stream, framework.format = item.stream, item.format
     framework.recovered = False
     framework.unregistered_at = None
     framework.suppressed = set(item.call.subscribe.suppressed_roles)
@@ -259,7 +259,7 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
                 now,
                 agent_id=task.agent_id,
             )
-            publishing.remember_status(state, task, status, out)
+            sending.remember_status(state, task, status)
         framework.completed_tasks.append(task)
     framework.tasks.clear()
     framework.executors.clear()
@@ -272,7 +272,6 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
         framework.stream = None
     del state.frameworks[framework.id]
     state.completed_frameworks[framework.id] = framework
-    publishing.framework_removed(state, framework, out)
     while len(state.completed_frameworks) > COMPLETED_FRAMEWORKS_MAX:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
     want_cycle(state, now, out)

@@ -2,9 +2,10 @@
 
 from comity.core.effects import Headers, Outbox, Reply, Send
 from comity.core.instants import Instant
-from comity.master.state import Agent, Framework
+from comity.master.state import Agent, Framework, State, Task
 from comity.wire import recordio
 from comity.wire.mesos import codec, link, scheduler, v1
+from comity.wire.mesos.codec import Format
 
 
 def accepted(to: int, out: Outbox, *, headers: Headers = ()) -> None:
@@ -19,16 +20,16 @@ def refused(to: int, status: int, text: str, out: Outbox) -> None:
     )
 
 
-def to_stream(stream: str, event: object, out: Outbox) -> None:
-    """Send one record on a stream."""
-    out.sends.append(Send(stream, recordio.encode(codec.encode(event))))
+def to_stream(stream: str, event: object, out: Outbox, format: Format = Format.JSON) -> None:
+    """Send one record on a stream, in the format that its reader asked for."""
+    out.sends.append(Send(stream, recordio.encode(codec.encode(event, format))))
 
 
 def to_framework(framework: Framework, event: scheduler.Event, out: Outbox) -> bool:
     """Send an event to a scheduler; False when it is away."""
     if framework.stream is None:
         return False
-    to_stream(framework.stream, event, out)
+    to_stream(framework.stream, event, out, framework.format)
     return True
 
 
@@ -69,3 +70,10 @@ def master_status(
         agent_id=v1.Id(value=agent_id) if agent_id else None,
         unreachable_time=unreachable,
     )
+
+
+def remember_status(state: State, task: Task, status: v1.TaskStatus) -> None:
+    """Keep one status per state, without its data, as Mesos does."""
+    task.statuses.pop(status.state, None)
+    task.statuses[status.state] = codec.replace(status, data=None)
+    state.count(f"master/task_updates/{status.state.value.lower()}")

@@ -5,9 +5,14 @@ absent on the wire, except where the message declares a default: Mesos writes th
 do we (`emitted`).
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct, field
+
+from comity.wire.mesos import numbers
+
+UNLIMITED = 1e15
+"""What "Infinity" is read as: JSON has no number for it, so it could not be passed on."""
 
 
 class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -22,88 +27,131 @@ def emitted(value: Any) -> Any:
 class Id(Wire, frozen=True, kw_only=True):
     """FrameworkID, AgentID, OfferID, TaskID, ExecutorID: an object around a string."""
 
-    value: str
+    value: Annotated[str, 1]
 
 
 class ContainerID(Wire, frozen=True, kw_only=True):
     """A container, nested in `parent` if there is one."""
 
-    value: str
-    parent: "ContainerID | None" = None
+    value: Annotated[str, 1]
+    parent: Annotated["ContainerID | None", 2] = None
 
 
 class Label(Wire, frozen=True, kw_only=True):
     """A free-form key with an optional value."""
 
-    key: str
-    value: str | None = None
+    key: Annotated[str, 1]
+    value: Annotated[str | None, 2] = None
 
 
 class Labels(Wire, frozen=True, kw_only=True):
     """Labels in order; keys may repeat."""
 
-    labels: tuple[Label, ...] = ()
+    labels: Annotated[tuple[Label, ...], 1] = ()
 
 
 class Scalar(Wire, frozen=True, kw_only=True):
     """A number, compared at three decimals."""
 
-    value: float
+    value: Annotated[float, 1]
 
 
 class Range(Wire, frozen=True, kw_only=True):
     """Integers from `begin` to `end`, both included."""
 
-    begin: int
-    end: int
+    begin: Annotated[int, 1]
+    end: Annotated[int, 2]
 
 
 class Ranges(Wire, frozen=True, kw_only=True):
     """Ranges of integers, such as ports."""
 
-    range: tuple[Range, ...] = ()
+    range: Annotated[tuple[Range, ...], 1] = ()
 
 
 class SetOfItems(Wire, frozen=True, kw_only=True):
     """`Value.Set`: strings without order."""
 
-    item: tuple[str, ...] = ()
+    item: Annotated[tuple[str, ...], 1] = ()
 
 
 class Text(Wire, frozen=True, kw_only=True):
     """`Value.Text`."""
 
-    value: str
+    value: Annotated[str, 1]
+
+
+class Duration(Wire, frozen=True, kw_only=True):
+    """`google.protobuf.Duration`, in the one call that uses it (DRAIN_AGENT)."""
+
+    seconds: Annotated[int, 1] = 0
+    nanos: Annotated[int, 2] = 0
 
 
 class DurationInfo(Wire, frozen=True, kw_only=True):
     """A duration in nanoseconds."""
 
-    nanoseconds: int
+    nanoseconds: Annotated[int, 1]
 
 
 class TimeInfo(Wire, frozen=True, kw_only=True):
     """An instant in nanoseconds since the Unix epoch."""
 
-    nanoseconds: int
+    nanoseconds: Annotated[int, 1]
+
+
+class Unavailability(Wire, frozen=True, kw_only=True):
+    """`Unavailability`."""
+
+    start: Annotated[TimeInfo, 1]
+    duration: Annotated[DurationInfo | None, 2] = None
+
+
+class MachineID(Wire, frozen=True, kw_only=True):
+    """`MachineID`."""
+
+    hostname: Annotated[str | None, 1] = None
+    ip: Annotated[str | None, 2] = None
 
 
 class Parameter(Wire, frozen=True, kw_only=True):
     """A key and a value for a containerizer."""
 
-    key: str
-    value: str
+    key: Annotated[str, 1]
+    value: Annotated[str, 2]
+
+
+class SecretReference(Wire, frozen=True, kw_only=True):
+    """`Secret.Reference`."""
+
+    name: Annotated[str, 1]
+    key: Annotated[str | None, 2] = None
+
+
+class SecretValue(Wire, frozen=True, kw_only=True):
+    """`Secret.Value`."""
+
+    data: Annotated[bytes, 1]
+
+
+class Secret(Wire, frozen=True, kw_only=True):
+    """`Secret`."""
+
+    type: Annotated[str | None, 1, numbers.SECRET_TYPE] = None
+    reference: Annotated[SecretReference | None, 2] = None
+    value: Annotated[SecretValue | None, 3] = None
 
 
 class Variable(Wire, frozen=True, kw_only=True):
     """An environment variable. `type` SECRET is not resolved here and refused by validation."""
 
-    name: str
-    type: str | None = None
-    value: str | None = None
+    name: Annotated[str, 1]
+    type: Annotated[str | None, 3, numbers.ENVIRONMENT_VARIABLE_TYPE] = None
+    value: Annotated[str | None, 2] = None
+    secret: Annotated[Secret | None, 4] = None
 
 
 class Environment(Wire, frozen=True, kw_only=True):
     """Environment variables; of equal names the last wins."""
 
-    variables: tuple[Variable, ...] = ()
+    variables: Annotated[tuple[Variable, ...], 1] = ()

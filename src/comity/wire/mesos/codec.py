@@ -1,6 +1,6 @@
-"""JSON as Mesos reads and writes it, which is not proto3's JSON.
+"""Messages as bytes: protobuf, and JSON as Mesos reads and writes it, which is not proto3's.
 
-Reading takes the strict path first. Only when that fails is the document walked against the
+Reading JSON takes the strict path first. Only when that fails is the document walked against the
 declared types with Mesos's tolerances (3rdparty/stout protobuf.hpp): numbers and booleans as
 strings, `null` as unset, a bare value where a list is declared, unknown enum values as unset. What
 still does not fit is a `DecodeFailed` with the place of the fault.
@@ -16,14 +16,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from comity.core.errors import ComityError
-from comity.wire.mesos import executor, link, operator, scheduler
+from comity.wire.mesos import executor, link, numbers, operator, protobuf, scheduler
+from comity.wire.mesos.base import UNLIMITED
 
 T = TypeVar("T")
 
 _TOO_DEEP = "Failed to parse body into JSON: nested too deeply"
-
-UNLIMITED = 1e15
-"""What "Infinity" is read as: JSON has no number for it, so it could not be passed on."""
 
 
 class DecodeFailed(ComityError):
@@ -42,8 +40,20 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 _encoder = msgspec.json.Encoder()
 
 
-def encode(message: Any) -> bytes:
-    """Return compact JSON; only ASCII, so that a client may count characters for bytes."""
+class Format(enum.Enum):
+    """How messages are written; the value is the media type."""
+
+    JSON = "application/json"
+    PROTOBUF = "application/x-protobuf"
+
+
+def encode(message: Any, format: Format = Format.JSON) -> bytes:
+    """Return a message's bytes.
+
+    JSON is compact and only ASCII, so that a client may count characters for bytes.
+    """
+    if format is Format.PROTOBUF:
+        return protobuf.encode(message, _UNION_OF_ARM.get(type(message)))
     data = _encoder.encode(message)
     return data if data.isascii() else _escape(data)
 
@@ -63,13 +73,15 @@ def _escape(data: bytes) -> bytes:
     return "".join(parts).encode()
 
 
-def decode(kind: Any, data: bytes) -> Any:
+def decode(kind: Any, data: bytes, format: Format = Format.JSON) -> Any:
     """Return the message of type `kind` (a Struct or a tagged union) in `data`.
 
     Raises:
         UnknownType: `type` names no variant of the union.
         DecodeFailed: anything else that is wrong.
     """
+    if format is Format.PROTOBUF:
+        return _decode_protobuf(kind, data)
     try:
         return _decoder(kind).decode(data)
     except (msgspec.ValidationError, UnicodeDecodeError):
@@ -86,6 +98,17 @@ def decode(kind: Any, data: bytes) -> Any:
         raise DecodeFailed(f"Failed to parse body into JSON: {error}") from error
     except RecursionError as error:
         raise DecodeFailed(_TOO_DEEP) from error
+
+
+def _decode_protobuf(kind: Any, data: bytes) -> Any:
+    try:
+        return protobuf.decode(kind, data, _UNIONS.get(kind))
+    except protobuf.Unknown as error:
+        raise UnknownType(str(error)) from error
+    except protobuf.Malformed as error:
+        text = str(error)
+        is_missing = text.startswith("Missing required fields")
+        raise DecodeFailed(text if is_missing else f"Failed to parse body: {text}") from error
 
 
 def _explain(text: str) -> str:
@@ -181,3 +204,18 @@ LINK_SUBSCRIBE: Any = link.Subscribe
 LINK_EVENT: Any = link.Event
 AGENT_CALL: Any = operator.AgentCall
 MASTER_CALL: Any = operator.MasterCall
+
+_UNIONS: dict[Any, protobuf.Union] = {
+    SCHEDULER_CALL: protobuf.Union(scheduler.Call, 2, numbers.SCHEDULER_CALL_TYPE),
+    SCHEDULER_EVENT: protobuf.Union(scheduler.Event, 1, numbers.SCHEDULER_EVENT_TYPE),
+    EXECUTOR_CALL: protobuf.Union(executor.Call, 3, numbers.EXECUTOR_CALL_TYPE),
+    EXECUTOR_EVENT: protobuf.Union(executor.Event, 1, numbers.EXECUTOR_EVENT_TYPE),
+    MASTER_CALL: protobuf.Union(operator.MasterCall, 1, numbers.MASTER_CALL_TYPE),
+    AGENT_CALL: protobuf.Union(operator.AgentCall, 1, numbers.AGENT_CALL_TYPE),
+}
+_UNION_OF_ARM: dict[type, protobuf.Union] = {
+    arm: _UNIONS[kind]
+    for kind in (SCHEDULER_CALL, SCHEDULER_EVENT, EXECUTOR_CALL, EXECUTOR_EVENT)
+    for arm in typing.get_args(kind)
+}
+"""The unions whose arms are written; calls of operators are only read."""

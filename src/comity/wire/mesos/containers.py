@@ -1,23 +1,75 @@
 """Mesos v1 messages about commands, containers, images and networks (mesos.proto)."""
 
+from typing import Annotated
+
+from comity.wire.mesos import numbers
 from comity.wire.mesos.base import (
     ContainerID,
     Environment,
     Labels,
     Parameter,
+    Secret,
     Wire,
     emitted,
 )
 
 
+class SeccompInfo(Wire, frozen=True, kw_only=True):
+    """`SeccompInfo`."""
+
+    profile_name: Annotated[str | None, 1] = None
+    unconfined: Annotated[bool | None, 2] = None
+
+
+class RLimit(Wire, frozen=True, kw_only=True):
+    """`RLimitInfo.RLimit`."""
+
+    type: Annotated[str | None, 1, numbers.RLIMIT_INFO_RLIMIT_TYPE] = None
+    hard: Annotated[int | None, 2] = None
+    soft: Annotated[int | None, 3] = None
+
+
+class RLimitInfo(Wire, frozen=True, kw_only=True):
+    """`RLimitInfo`."""
+
+    rlimits: Annotated[tuple[RLimit, ...], 1] = ()
+
+
+class WindowSize(Wire, frozen=True, kw_only=True):
+    """`TTYInfo.WindowSize`."""
+
+    rows: Annotated[int, 1]
+    columns: Annotated[int, 2]
+
+
+class TTYInfo(Wire, frozen=True, kw_only=True):
+    """`TTYInfo`."""
+
+    window_size: Annotated[WindowSize | None, 1] = None
+
+
+class Parameters(Wire, frozen=True, kw_only=True):
+    """`Parameters`."""
+
+    parameter: Annotated[tuple[Parameter, ...], 1] = ()
+
+
+class DockerVolume(Wire, frozen=True, kw_only=True):
+    """`Volume.Source.DockerVolume`."""
+
+    driver: Annotated[str | None, 1] = None
+    name: Annotated[str, 2]
+    driver_options: Annotated[Parameters | None, 3] = None
+
+
 class URI(Wire, frozen=True, kw_only=True):
     """`CommandInfo.URI`: something to fetch into the sandbox before the launch."""
 
-    value: str
-    executable: bool | None = None
-    extract: bool = emitted(True)
-    cache: bool | None = None
-    output_file: str | None = None
+    value: Annotated[str, 1]
+    executable: Annotated[bool | None, 2] = None
+    extract: Annotated[bool, 3] = emitted(True)
+    cache: Annotated[bool | None, 4] = None
+    output_file: Annotated[str | None, 5] = None
 
 
 class CommandInfo(Wire, frozen=True, kw_only=True):
@@ -26,140 +78,149 @@ class CommandInfo(Wire, frozen=True, kw_only=True):
     `working_directory` is an extension of ours for containers that the agent's API launches.
     """
 
-    uris: tuple[URI, ...] = ()
-    environment: Environment | None = None
-    shell: bool = emitted(True)
-    value: str | None = None
-    arguments: tuple[str, ...] = ()
-    user: str | None = None
+    uris: Annotated[tuple[URI, ...], 1] = ()
+    environment: Annotated[Environment | None, 2] = None
+    shell: Annotated[bool, 6] = emitted(True)
+    value: Annotated[str | None, 3] = None
+    arguments: Annotated[tuple[str, ...], 7] = ()
+    user: Annotated[str | None, 5] = None
     working_directory: str | None = None
 
 
 class Credential(Wire, frozen=True, kw_only=True):
     """A principal and its secret."""
 
-    principal: str
-    secret: str | None = None
+    principal: Annotated[str, 1]
+    secret: Annotated[str | None, 2] = None
 
 
 class DockerImage(Wire, frozen=True, kw_only=True):
     """`Image.Docker`: a reference such as `registry/name:tag`."""
 
-    name: str
-    credential: Credential | None = None
+    name: Annotated[str, 1]
+    credential: Annotated[Credential | None, 2] = None
+    config: Annotated[Secret | None, 3] = None
 
 
 class Image(Wire, frozen=True, kw_only=True):
     """`Image`; `cached` false asks for a fresh pull."""
 
-    type: str | None = None
-    docker: DockerImage | None = None
-    cached: bool = emitted(True)
+    type: Annotated[str | None, 1, numbers.IMAGE_TYPE] = None
+    docker: Annotated[DockerImage | None, 3] = None
+    cached: Annotated[bool, 4] = emitted(True)
 
 
 class SandboxPath(Wire, frozen=True, kw_only=True):
     """`Volume.Source.SandboxPath`."""
 
-    path: str
-    type: str | None = None
+    path: Annotated[str, 2]
+    type: Annotated[str | None, 1, numbers.VOLUME_SOURCE_SANDBOX_PATH_TYPE] = None
 
 
 class HostPath(Wire, frozen=True, kw_only=True):
     """`Volume.Source.HostPath`."""
 
-    path: str
+    path: Annotated[str, 1]
 
 
 class VolumeSource(Wire, frozen=True, kw_only=True):
     """`Volume.Source`."""
 
-    type: str | None = None
-    sandbox_path: SandboxPath | None = None
-    host_path: HostPath | None = None
+    type: Annotated[str | None, 1, numbers.VOLUME_SOURCE_TYPE] = None
+    sandbox_path: Annotated[SandboxPath | None, 3] = None
+    host_path: Annotated[HostPath | None, 5] = None
+    docker_volume: Annotated[DockerVolume | None, 2] = None
+    secret: Annotated[Secret | None, 4] = None
 
 
 class Volume(Wire, frozen=True, kw_only=True):
     """A directory or file that appears at `container_path`; `mode` is RW or RO."""
 
-    container_path: str
-    mode: str = "RW"
-    host_path: str | None = None
-    image: Image | None = None
-    source: VolumeSource | None = None
+    container_path: Annotated[str, 1]
+    mode: Annotated[str, 3, numbers.VOLUME_MODE] = "RW"
+    host_path: Annotated[str | None, 2] = None
+    image: Annotated[Image | None, 4] = None
+    source: Annotated[VolumeSource | None, 5] = None
 
 
 class PortMapping(Wire, frozen=True, kw_only=True):
     """A port of the host that leads to one of the container."""
 
-    host_port: int
-    container_port: int
-    protocol: str | None = None
+    host_port: Annotated[int, 1]
+    container_port: Annotated[int, 2]
+    protocol: Annotated[str | None, 3] = None
 
 
 class DockerInfo(Wire, frozen=True, kw_only=True):
     """`ContainerInfo.DockerInfo`."""
 
-    image: str
-    network: str | None = None
-    port_mappings: tuple[PortMapping, ...] = ()
-    privileged: bool = emitted(False)
-    parameters: tuple[Parameter, ...] = ()
-    force_pull_image: bool | None = None
+    image: Annotated[str, 1]
+    network: Annotated[str | None, 2, numbers.CONTAINER_INFO_DOCKER_INFO_NETWORK] = None
+    port_mappings: Annotated[tuple[PortMapping, ...], 3] = ()
+    privileged: Annotated[bool, 4] = emitted(False)
+    parameters: Annotated[tuple[Parameter, ...], 5] = ()
+    force_pull_image: Annotated[bool | None, 6] = None
 
 
 class MesosInfo(Wire, frozen=True, kw_only=True):
     """`ContainerInfo.MesosInfo`."""
 
-    image: Image | None = None
+    image: Annotated[Image | None, 1] = None
 
 
 class IPAddress(Wire, frozen=True, kw_only=True):
     """`NetworkInfo.IPAddress`."""
 
-    ip_address: str | None = None
-    protocol: str | None = None
+    ip_address: Annotated[str | None, 2] = None
+    protocol: Annotated[str | None, 1, numbers.NETWORK_INFO_PROTOCOL] = None
 
 
 class NetworkInfo(Wire, frozen=True, kw_only=True):
     """A network that a container is on."""
 
-    ip_addresses: tuple[IPAddress, ...] = ()
-    name: str | None = None
-    groups: tuple[str, ...] = ()
-    labels: Labels | None = None
-    port_mappings: tuple[PortMapping, ...] = ()
+    ip_addresses: Annotated[tuple[IPAddress, ...], 5] = ()
+    name: Annotated[str | None, 6] = None
+    groups: Annotated[tuple[str, ...], 3] = ()
+    labels: Annotated[Labels | None, 4] = None
+    port_mappings: Annotated[tuple[PortMapping, ...], 7] = ()
 
 
 class CapabilityInfo(Wire, frozen=True, kw_only=True):
     """`CapabilityInfo`."""
 
-    capabilities: tuple[str, ...] = ()
+    capabilities: Annotated[tuple[str, ...], 1, numbers.CAPABILITY_INFO_CAPABILITY] = ()
 
 
 class LinuxInfo(Wire, frozen=True, kw_only=True):
     """`LinuxInfo`: what of Linux a container may use."""
 
-    effective_capabilities: CapabilityInfo | None = None
-    bounding_capabilities: CapabilityInfo | None = None
-    share_pid_namespace: bool | None = None
-    share_cgroups: bool = emitted(True)
+    effective_capabilities: Annotated[CapabilityInfo | None, 3] = None
+    bounding_capabilities: Annotated[CapabilityInfo | None, 2] = None
+    share_pid_namespace: Annotated[bool | None, 4] = None
+    share_cgroups: Annotated[bool, 8] = emitted(True)
+    capability_info: Annotated[CapabilityInfo | None, 1] = None
+    seccomp: Annotated[SeccompInfo | None, 5] = None
+    ipc_mode: Annotated[str | None, 6, numbers.LINUX_INFO_IPC_MODE] = None
+    shm_size: Annotated[int | None, 7] = None
 
 
 class ContainerInfo(Wire, frozen=True, kw_only=True):
     """What a task runs in; `type` is MESOS or DOCKER."""
 
-    type: str
-    volumes: tuple[Volume, ...] = ()
-    hostname: str | None = None
-    docker: DockerInfo | None = None
-    mesos: MesosInfo | None = None
-    network_infos: tuple[NetworkInfo, ...] = ()
-    linux_info: LinuxInfo | None = None
+    type: Annotated[str, 1, numbers.CONTAINER_INFO_TYPE]
+    volumes: Annotated[tuple[Volume, ...], 2] = ()
+    hostname: Annotated[str | None, 4] = None
+    docker: Annotated[DockerInfo | None, 3] = None
+    mesos: Annotated[MesosInfo | None, 5] = None
+    network_infos: Annotated[tuple[NetworkInfo, ...], 7] = ()
+    linux_info: Annotated[LinuxInfo | None, 8] = None
+    rlimit_info: Annotated[RLimitInfo | None, 9] = None
+    tty_info: Annotated[TTYInfo | None, 10] = None
 
 
 class ContainerStatus(Wire, frozen=True, kw_only=True):
     """What an agent knows of a running container."""
 
-    container_id: ContainerID | None = None
-    network_infos: tuple[NetworkInfo, ...] = ()
-    executor_pid: int | None = None
+    container_id: Annotated[ContainerID | None, 4] = None
+    network_infos: Annotated[tuple[NetworkInfo, ...], 1] = ()
+    executor_pid: Annotated[int | None, 3] = None

@@ -3,6 +3,8 @@
 Specification: include/mesos/v1/executor/executor.proto.
 """
 
+from typing import Annotated
+
 from comity.wire.mesos.base import ContainerID, Id, Wire
 from comity.wire.mesos.v1 import (
     AgentInfo,
@@ -18,122 +20,122 @@ from comity.wire.mesos.v1 import (
 class UpdateBody(Wire, frozen=True, kw_only=True):
     """A task status; `uuid`, source EXECUTOR and a state are required."""
 
-    status: TaskStatus
+    status: Annotated[TaskStatus, 1]
 
 
 class SubscribeBody(Wire, frozen=True, kw_only=True):
     """What the agent may not know of any more."""
 
-    unacknowledged_tasks: tuple[TaskInfo, ...] = ()
-    unacknowledged_updates: tuple[UpdateBody, ...] = ()
+    unacknowledged_tasks: Annotated[tuple[TaskInfo, ...], 1] = ()
+    unacknowledged_updates: Annotated[tuple[UpdateBody, ...], 2] = ()
 
 
 class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
     """Open the event stream."""
 
-    executor_id: Id
-    framework_id: Id
-    subscribe: SubscribeBody = SubscribeBody()
+    executor_id: Annotated[Id, 1]
+    framework_id: Annotated[Id, 2]
+    subscribe: Annotated[SubscribeBody, 4] = SubscribeBody()
 
 
 class Update(Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE"):
     """Report a task's state."""
 
-    executor_id: Id
-    framework_id: Id
-    update: UpdateBody
+    executor_id: Annotated[Id, 1]
+    framework_id: Annotated[Id, 2]
+    update: Annotated[UpdateBody, 5]
 
 
 class MessageBody(Wire, frozen=True, kw_only=True):
     """Bytes for the scheduler; unreliable."""
 
-    data: bytes
+    data: Annotated[bytes, 2]
 
 
 class Message(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Send bytes to the scheduler."""
 
-    executor_id: Id
-    framework_id: Id
-    message: MessageBody
+    executor_id: Annotated[Id, 1]
+    framework_id: Annotated[Id, 2]
+    message: Annotated[MessageBody, 6]
 
 
 class Heartbeat(Wire, frozen=True, kw_only=True, tag_field="type", tag="HEARTBEAT"):
     """Tell the agent that the executor is alive."""
 
-    executor_id: Id
-    framework_id: Id
+    executor_id: Annotated[Id, 1]
+    framework_id: Annotated[Id, 2]
 
 
 class SubscribedBody(Wire, frozen=True, kw_only=True):
     """Who this executor is, and where it runs."""
 
-    executor_info: ExecutorInfo
-    framework_info: FrameworkInfo
-    agent_info: AgentInfo
-    container_id: ContainerID | None = None
+    executor_info: Annotated[ExecutorInfo, 1]
+    framework_info: Annotated[FrameworkInfo, 2]
+    agent_info: Annotated[AgentInfo, 3]
+    container_id: Annotated[ContainerID | None, 4] = None
 
 
 class EventSubscribed(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBED"):
     """First event of a stream."""
 
-    subscribed: SubscribedBody
+    subscribed: Annotated[SubscribedBody, 2]
 
 
 class LaunchBody(Wire, frozen=True, kw_only=True):
     """A task."""
 
-    task: TaskInfo
+    task: Annotated[TaskInfo, 1]
 
 
 class EventLaunch(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH"):
     """Run a task."""
 
-    launch: LaunchBody
+    launch: Annotated[LaunchBody, 4]
 
 
 class LaunchGroupBody(Wire, frozen=True, kw_only=True):
     """Tasks that belong together."""
 
-    task_group: TaskGroupInfo
+    task_group: Annotated[TaskGroupInfo, 1]
 
 
 class EventLaunchGroup(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_GROUP"):
     """Run tasks that belong together."""
 
-    launch_group: LaunchGroupBody
+    launch_group: Annotated[LaunchGroupBody, 8]
 
 
 class KillBody(Wire, frozen=True, kw_only=True):
     """A task to end."""
 
-    task_id: Id
-    kill_policy: KillPolicy | None = None
+    task_id: Annotated[Id, 1]
+    kill_policy: Annotated[KillPolicy | None, 2] = None
 
 
 class EventKill(Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL"):
     """End a task."""
 
-    kill: KillBody
+    kill: Annotated[KillBody, 5]
 
 
 class AcknowledgedBody(Wire, frozen=True, kw_only=True):
     """An update that the agent has stored."""
 
-    task_id: Id
-    uuid: bytes
+    task_id: Annotated[Id, 1]
+    uuid: Annotated[bytes, 2]
 
 
 class EventAcknowledged(Wire, frozen=True, kw_only=True, tag_field="type", tag="ACKNOWLEDGED"):
     """An update is stored; forget it."""
 
-    acknowledged: AcknowledgedBody
+    acknowledged: Annotated[AcknowledgedBody, 3]
 
 
 class EventMessage(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Bytes from the scheduler."""
 
-    message: MessageBody
+    message: Annotated[MessageBody, 6]
 
 
 class EventShutdown(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHUTDOWN"):
@@ -143,13 +145,13 @@ class EventShutdown(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHUT
 class ErrorBody(Wire, frozen=True, kw_only=True):
     """Why."""
 
-    message: str
+    message: Annotated[str, 1]
 
 
 class EventError(Wire, frozen=True, kw_only=True, tag_field="type", tag="ERROR"):
     """The subscription is over."""
 
-    error: ErrorBody
+    error: Annotated[ErrorBody, 7]
 
 
 class EventHeartbeat(Wire, frozen=True, kw_only=True, tag_field="type", tag="HEARTBEAT"):

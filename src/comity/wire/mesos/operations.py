@@ -3,6 +3,7 @@
 import enum
 from typing import Annotated
 
+from comity.wire.mesos import numbers
 from comity.wire.mesos.base import Id, Wire
 from comity.wire.mesos.v1 import Operation, Resource
 
@@ -47,7 +48,7 @@ _TERMINAL = frozenset(
 class OperationStatus(Wire, frozen=True, kw_only=True):
     """What is known of an operation. `uuid` present means that it must be acknowledged."""
 
-    state: Annotated[OperationState, 2]
+    state: Annotated[OperationState, 2, numbers.OPERATION_STATE]
     operation_id: Annotated[Id | None, 1] = None
     message: Annotated[str | None, 3] = None
     converted_resources: Annotated[tuple[Resource, ...], 4] = ()

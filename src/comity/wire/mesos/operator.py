@@ -8,24 +8,49 @@ from typing import Annotated
 
 from msgspec import field
 
+from comity.wire.mesos.administration import (
+    AgentBody,
+    DeactivateAgent,
+    DrainAgent,
+    GetLoggingLevel,
+    GetMaintenanceSchedule,
+    GetMaintenanceStatus,
+    GetQuota,
+    GetWeights,
+    ReactivateAgent,
+    RemoveQuota,
+    SetLoggingLevel,
+    SetQuota,
+    StartMaintenance,
+    StopMaintenance,
+    Subscribe,
+    UpdateMaintenanceSchedule,
+    UpdateQuota,
+    UpdateWeights,
+)
 from comity.wire.mesos.base import ContainerID, Id, Scalar, Wire
+from comity.wire.mesos.sessions import (
+    AttachContainerInput,
+    AttachContainerOutput,
+    LaunchNestedContainerSession,
+)
 from comity.wire.mesos.v1 import CommandInfo, ContainerInfo, Resource
 
 
 class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     """A container to start; nested when its id has a parent."""
 
-    container_id: ContainerID
-    command: CommandInfo | None = None
-    container: ContainerInfo | None = None
-    resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = field(default_factory=dict)
+    container_id: Annotated[ContainerID, 1]
+    command: Annotated[CommandInfo | None, 2] = None
+    container: Annotated[ContainerInfo | None, 4] = None
+    resources: Annotated[tuple[Resource, ...], 3] = ()
+    limits: Annotated[dict[str, Scalar], 5] = field(default_factory=dict)
 
 
 class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):
     """Start a container."""
 
-    launch_container: LaunchContainerBody
+    launch_container: Annotated[LaunchContainerBody, 13]
 
 
 class LaunchNestedContainer(
@@ -33,19 +58,19 @@ class LaunchNestedContainer(
 ):
     """Start a nested container (deprecated spelling)."""
 
-    launch_nested_container: LaunchContainerBody
+    launch_nested_container: Annotated[LaunchContainerBody, 6]
 
 
 class ContainerBody(Wire, frozen=True, kw_only=True):
     """A container."""
 
-    container_id: ContainerID
+    container_id: Annotated[ContainerID, 1]
 
 
 class WaitContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="WAIT_CONTAINER"):
     """Wait until a container has ended."""
 
-    wait_container: ContainerBody
+    wait_container: Annotated[ContainerBody, 14]
 
 
 class WaitNestedContainer(
@@ -53,20 +78,20 @@ class WaitNestedContainer(
 ):
     """Wait until a nested container has ended (deprecated spelling)."""
 
-    wait_nested_container: ContainerBody
+    wait_nested_container: Annotated[ContainerBody, 7]
 
 
 class KillContainerBody(Wire, frozen=True, kw_only=True):
     """A container and the signal for it; 9 when not given."""
 
-    container_id: ContainerID
-    signal: int | None = None
+    container_id: Annotated[ContainerID, 1]
+    signal: Annotated[int | None, 2] = None
 
 
 class KillContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL_CONTAINER"):
     """Signal a container."""
 
-    kill_container: KillContainerBody
+    kill_container: Annotated[KillContainerBody, 15]
 
 
 class KillNestedContainer(
@@ -74,13 +99,13 @@ class KillNestedContainer(
 ):
     """Signal a nested container (deprecated spelling)."""
 
-    kill_nested_container: KillContainerBody
+    kill_nested_container: Annotated[KillContainerBody, 8]
 
 
 class RemoveContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="REMOVE_CONTAINER"):
     """Remove what an ended container left."""
 
-    remove_container: ContainerBody
+    remove_container: Annotated[ContainerBody, 16]
 
 
 class RemoveNestedContainer(
@@ -88,33 +113,33 @@ class RemoveNestedContainer(
 ):
     """Remove what an ended nested container left (deprecated spelling)."""
 
-    remove_nested_container: ContainerBody
+    remove_nested_container: Annotated[ContainerBody, 12]
 
 
 class PathBody(Wire, frozen=True, kw_only=True):
     """A virtual path."""
 
-    path: str
+    path: Annotated[str, 1]
 
 
 class ListFiles(Wire, frozen=True, kw_only=True, tag_field="type", tag="LIST_FILES"):
     """List a directory."""
 
-    list_files: PathBody
+    list_files: Annotated[PathBody, 4]
 
 
 class ReadFileBody(Wire, frozen=True, kw_only=True):
     """A part of a file."""
 
-    path: str
-    offset: int = 0
-    length: int | None = None
+    path: Annotated[str, 1]
+    offset: Annotated[int, 2] = 0
+    length: Annotated[int | None, 3] = None
 
 
 class ReadFile(Wire, frozen=True, kw_only=True, tag_field="type", tag="READ_FILE"):
     """Read a part of a file."""
 
-    read_file: ReadFileBody
+    read_file: Annotated[ReadFileBody, 5]
 
 
 class GetHealth(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_HEALTH"):
@@ -161,28 +186,27 @@ class GetRoles(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_ROLES
     """Read what the name says."""
 
 
-class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
-    """Watch what happens in the cluster."""
-
-
 class GetMaster(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_MASTER"):
     """Read what the name says."""
+
+
+class GetContainersBody(Wire, frozen=True, kw_only=True):
+    """Which containers beside those of executors."""
+
+    show_nested: Annotated[bool | None, 1] = None
+    show_standalone: Annotated[bool | None, 2] = None
 
 
 class GetContainers(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_CONTAINERS"):
     """Read what the name says."""
 
-
-class AgentBody(Wire, frozen=True, kw_only=True):
-    """An agent."""
-
-    agent_id: Id
+    get_containers: Annotated[GetContainersBody, 20] = GetContainersBody()
 
 
 class MarkAgentGone(Wire, frozen=True, kw_only=True, tag_field="type", tag="MARK_AGENT_GONE"):
     """Declare that an agent will never come back."""
 
-    mark_agent_gone: AgentBody
+    mark_agent_gone: Annotated[AgentBody, 17]
 
 
 class ResourcesBody(Wire, frozen=True, kw_only=True):
@@ -203,7 +227,7 @@ class ReserveBody(Wire, frozen=True, kw_only=True):
 class ReserveResources(Wire, frozen=True, kw_only=True, tag_field="type", tag="RESERVE_RESOURCES"):
     """Reserve free resources for a role."""
 
-    reserve_resources: ReserveBody
+    reserve_resources: Annotated[ReserveBody, 7]
 
 
 class UnreserveResources(
@@ -211,7 +235,7 @@ class UnreserveResources(
 ):
     """Take a reservation away from resources that nobody uses."""
 
-    unreserve_resources: ResourcesBody
+    unreserve_resources: Annotated[ResourcesBody, 8]
 
 
 class VolumesBody(Wire, frozen=True, kw_only=True):
@@ -224,13 +248,13 @@ class VolumesBody(Wire, frozen=True, kw_only=True):
 class CreateVolumes(Wire, frozen=True, kw_only=True, tag_field="type", tag="CREATE_VOLUMES"):
     """Make persistent volumes of reserved disk."""
 
-    create_volumes: VolumesBody
+    create_volumes: Annotated[VolumesBody, 9]
 
 
 class DestroyVolumes(Wire, frozen=True, kw_only=True, tag_field="type", tag="DESTROY_VOLUMES"):
     """End persistent volumes that nobody uses, with what is in them."""
 
-    destroy_volumes: VolumesBody
+    destroy_volumes: Annotated[VolumesBody, 10]
 
 
 class GetOperations(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_OPERATIONS"):
@@ -240,17 +264,23 @@ class GetOperations(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_
 class TeardownBody(Wire, frozen=True, kw_only=True):
     """A framework."""
 
-    framework_id: Id
+    framework_id: Annotated[Id, 1]
 
 
 class Teardown(Wire, frozen=True, kw_only=True, tag_field="type", tag="TEARDOWN"):
     """End a framework and its tasks."""
 
-    teardown: TeardownBody
+    teardown: Annotated[TeardownBody, 16]
 
 
 AgentCall = (
-    LaunchContainer
+    LaunchNestedContainerSession
+    | AttachContainerInput
+    | AttachContainerOutput
+    | GetLoggingLevel
+    | SetLoggingLevel
+    | GetOperations
+    | LaunchContainer
     | LaunchNestedContainer
     | WaitContainer
     | WaitNestedContainer
@@ -273,7 +303,24 @@ AgentCall = (
 )
 
 MasterCall = (
-    GetHealth
+    SetLoggingLevel
+    | GetLoggingLevel
+    | GetWeights
+    | UpdateWeights
+    | GetQuota
+    | UpdateQuota
+    | SetQuota
+    | RemoveQuota
+    | GetMaintenanceStatus
+    | GetMaintenanceSchedule
+    | UpdateMaintenanceSchedule
+    | StartMaintenance
+    | StopMaintenance
+    | DrainAgent
+    | DeactivateAgent
+    | ReactivateAgent
+    | Subscribe
+    | GetHealth
     | GetFlags
     | GetVersion
     | GetMetrics
@@ -284,7 +331,6 @@ MasterCall = (
     | GetTasks
     | GetRoles
     | GetMaster
-    | Subscribe
     | ListFiles
     | ReadFile
     | MarkAgentGone

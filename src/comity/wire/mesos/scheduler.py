@@ -7,186 +7,206 @@ event is one variant of a union tagged by `type`.
 from typing import Annotated
 
 from comity.wire.mesos.base import Id, Wire
+from comity.wire.mesos.constraints import OfferConstraints
 from comity.wire.mesos.operations import OperationStatus
 from comity.wire.mesos.v1 import (
     Filters,
     FrameworkInfo,
+    InverseOffer,
     KillPolicy,
     MasterInfo,
     Offer,
     Operation,
     TaskStatus,
 )
+from comity.wire.mesos.v1 import Request as ResourceRequest
 
 
 class SubscribeBody(Wire, frozen=True, kw_only=True):
     """Who subscribes."""
 
-    framework_info: FrameworkInfo
-    suppressed_roles: tuple[str, ...] = ()
+    framework_info: Annotated[FrameworkInfo, 1]
+    suppressed_roles: Annotated[tuple[str, ...], 2] = ()
+    offer_constraints: Annotated[OfferConstraints | None, 3] = None
 
 
 class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
     """Open the event stream."""
 
-    subscribe: SubscribeBody
-    framework_id: Id | None = None
+    subscribe: Annotated[SubscribeBody, 3]
+    framework_id: Annotated[Id | None, 1] = None
 
 
 class Teardown(Wire, frozen=True, kw_only=True, tag_field="type", tag="TEARDOWN"):
     """End the framework and its tasks."""
 
-    framework_id: Id
+    framework_id: Annotated[Id, 1]
 
 
 class AcceptBody(Wire, frozen=True, kw_only=True):
     """Offers of one agent, what to do with them, and for how long the rest is refused."""
 
-    offer_ids: tuple[Id, ...] = ()
-    operations: tuple[Operation, ...] = ()
-    filters: Filters | None = None
+    offer_ids: Annotated[tuple[Id, ...], 1] = ()
+    operations: Annotated[tuple[Operation, ...], 2] = ()
+    filters: Annotated[Filters | None, 3] = None
 
 
 class Accept(Wire, frozen=True, kw_only=True, tag_field="type", tag="ACCEPT"):
     """Use offers."""
 
-    framework_id: Id
-    accept: AcceptBody
+    framework_id: Annotated[Id, 1]
+    accept: Annotated[AcceptBody, 4]
 
 
 class DeclineBody(Wire, frozen=True, kw_only=True):
     """Offers refused."""
 
-    offer_ids: tuple[Id, ...] = ()
-    filters: Filters | None = None
+    offer_ids: Annotated[tuple[Id, ...], 1] = ()
+    filters: Annotated[Filters | None, 2] = None
 
 
 class Decline(Wire, frozen=True, kw_only=True, tag_field="type", tag="DECLINE"):
     """Refuse offers."""
 
-    framework_id: Id
-    decline: DeclineBody
+    framework_id: Annotated[Id, 1]
+    decline: Annotated[DeclineBody, 5]
 
 
 class RolesBody(Wire, frozen=True, kw_only=True):
     """Roles; none means all that the framework subscribed."""
 
-    roles: tuple[str, ...] = ()
+    roles: Annotated[tuple[str, ...], 1] = ()
 
 
 class Revive(Wire, frozen=True, kw_only=True, tag_field="type", tag="REVIVE"):
     """Ask for offers again, dropping filters."""
 
-    framework_id: Id
-    revive: RolesBody = RolesBody()
+    framework_id: Annotated[Id, 1]
+    revive: Annotated[RolesBody, 15] = RolesBody()
 
 
 class Suppress(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUPPRESS"):
     """Ask for no offers."""
 
-    framework_id: Id
-    suppress: RolesBody = RolesBody()
+    framework_id: Annotated[Id, 1]
+    suppress: Annotated[RolesBody, 16] = RolesBody()
 
 
 class KillBody(Wire, frozen=True, kw_only=True):
     """A task to kill."""
 
-    task_id: Id
-    agent_id: Id | None = None
-    kill_policy: KillPolicy | None = None
+    task_id: Annotated[Id, 1]
+    agent_id: Annotated[Id | None, 2] = None
+    kill_policy: Annotated[KillPolicy | None, 3] = None
 
 
 class Kill(Wire, frozen=True, kw_only=True, tag_field="type", tag="KILL"):
     """Kill a task."""
 
-    framework_id: Id
-    kill: KillBody
+    framework_id: Annotated[Id, 1]
+    kill: Annotated[KillBody, 6]
 
 
 class ShutdownBody(Wire, frozen=True, kw_only=True):
     """An executor to end."""
 
-    executor_id: Id
-    agent_id: Id
+    executor_id: Annotated[Id, 1]
+    agent_id: Annotated[Id, 2]
 
 
 class Shutdown(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHUTDOWN"):
     """End an executor and its tasks."""
 
-    framework_id: Id
-    shutdown: ShutdownBody
+    framework_id: Annotated[Id, 1]
+    shutdown: Annotated[ShutdownBody, 7]
 
 
 class AcknowledgeBody(Wire, frozen=True, kw_only=True):
     """A status update received; `uuid` is 16 bytes."""
 
-    agent_id: Id
-    task_id: Id
-    uuid: bytes
+    agent_id: Annotated[Id, 1]
+    task_id: Annotated[Id, 2]
+    uuid: Annotated[bytes, 3]
 
 
 class Acknowledge(Wire, frozen=True, kw_only=True, tag_field="type", tag="ACKNOWLEDGE"):
     """Acknowledge a status update that carried a uuid."""
 
-    framework_id: Id
-    acknowledge: AcknowledgeBody
+    framework_id: Annotated[Id, 1]
+    acknowledge: Annotated[AcknowledgeBody, 8]
 
 
 class ReconcileTask(Wire, frozen=True, kw_only=True):
     """A task asked about."""
 
-    task_id: Id
-    agent_id: Id | None = None
+    task_id: Annotated[Id, 1]
+    agent_id: Annotated[Id | None, 2] = None
 
 
 class ReconcileBody(Wire, frozen=True, kw_only=True):
     """Tasks asked about; none means all."""
 
-    tasks: tuple[ReconcileTask, ...] = ()
+    tasks: Annotated[tuple[ReconcileTask, ...], 1] = ()
 
 
 class Reconcile(Wire, frozen=True, kw_only=True, tag_field="type", tag="RECONCILE"):
     """Ask for the latest states of tasks."""
 
-    framework_id: Id
-    reconcile: ReconcileBody = ReconcileBody()
+    framework_id: Annotated[Id, 1]
+    reconcile: Annotated[ReconcileBody, 9] = ReconcileBody()
 
 
 class MessageBody(Wire, frozen=True, kw_only=True):
     """Bytes for an executor; unreliable."""
 
-    agent_id: Id
-    executor_id: Id
-    data: bytes
+    agent_id: Annotated[Id, 1]
+    executor_id: Annotated[Id, 2]
+    data: Annotated[bytes, 3]
 
 
 class Message(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Send bytes to an executor."""
 
-    framework_id: Id
-    message: MessageBody
+    framework_id: Annotated[Id, 1]
+    message: Annotated[MessageBody, 10]
+
+
+class RequestBody(Wire, frozen=True, kw_only=True):
+    """What a framework would like to have."""
+
+    requests: Annotated[tuple[ResourceRequest, ...], 1] = ()
 
 
 class Request(Wire, frozen=True, kw_only=True, tag_field="type", tag="REQUEST"):
     """Ask for resources; accepted and, as in Mesos, ignored."""
 
-    framework_id: Id
+    framework_id: Annotated[Id, 1]
+    request: Annotated[RequestBody, 11] = RequestBody()
+
+
+class InverseOffersAnswerBody(Wire, frozen=True, kw_only=True):
+    """Inverse offers, and for how long they are not to be made again."""
+
+    inverse_offer_ids: Annotated[tuple[Id, ...], 1] = ()
+    filters: Annotated[Filters | None, 2] = None
 
 
 class AcceptInverseOffers(
     Wire, frozen=True, kw_only=True, tag_field="type", tag="ACCEPT_INVERSE_OFFERS"
 ):
-    """Agree to maintenance; there are no inverse offers yet."""
+    """Agree to maintenance."""
 
-    framework_id: Id
+    framework_id: Annotated[Id, 1]
+    accept_inverse_offers: Annotated[InverseOffersAnswerBody, 13] = InverseOffersAnswerBody()
 
 
 class DeclineInverseOffers(
     Wire, frozen=True, kw_only=True, tag_field="type", tag="DECLINE_INVERSE_OFFERS"
 ):
-    """Refuse maintenance; there are no inverse offers yet."""
+    """Refuse maintenance."""
 
-    framework_id: Id
+    framework_id: Annotated[Id, 1]
+    decline_inverse_offers: Annotated[InverseOffersAnswerBody, 14] = InverseOffersAnswerBody()
 
 
 class AcknowledgeOperationStatusBody(Wire, frozen=True, kw_only=True):
@@ -203,8 +223,8 @@ class AcknowledgeOperationStatus(
 ):
     """Acknowledge an operation status."""
 
-    framework_id: Id
-    acknowledge_operation_status: AcknowledgeOperationStatusBody
+    framework_id: Annotated[Id, 1]
+    acknowledge_operation_status: Annotated[AcknowledgeOperationStatusBody, 17]
 
 
 class ReconcileOperation(Wire, frozen=True, kw_only=True):
@@ -226,72 +246,99 @@ class ReconcileOperations(
 ):
     """Ask for the states of operations."""
 
-    framework_id: Id
-    reconcile_operations: ReconcileOperationsBody = ReconcileOperationsBody()
+    framework_id: Annotated[Id, 1]
+    reconcile_operations: Annotated[ReconcileOperationsBody, 18] = ReconcileOperationsBody()
 
 
 class UpdateFrameworkBody(Wire, frozen=True, kw_only=True):
     """The framework as it should be from now on."""
 
-    framework_info: FrameworkInfo
-    suppressed_roles: tuple[str, ...] = ()
+    framework_info: Annotated[FrameworkInfo, 1]
+    suppressed_roles: Annotated[tuple[str, ...], 2] = ()
+    offer_constraints: Annotated[OfferConstraints | None, 3] = None
 
 
 class UpdateFramework(Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE_FRAMEWORK"):
     """Change the framework without resubscribing."""
 
-    framework_id: Id
-    update_framework: UpdateFrameworkBody
+    framework_id: Annotated[Id, 1]
+    update_framework: Annotated[UpdateFrameworkBody, 19]
 
 
 class SubscribedBody(Wire, frozen=True, kw_only=True):
     """The framework's id and the rhythm of heartbeats."""
 
-    framework_id: Id
-    heartbeat_interval_seconds: float = 15.0
-    master_info: MasterInfo | None = None
+    framework_id: Annotated[Id, 1]
+    heartbeat_interval_seconds: Annotated[float, 2] = 15.0
+    master_info: Annotated[MasterInfo | None, 3] = None
 
 
 class EventSubscribed(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBED"):
     """First event of a stream."""
 
-    subscribed: SubscribedBody
+    subscribed: Annotated[SubscribedBody, 2]
 
 
 class OffersBody(Wire, frozen=True, kw_only=True):
     """Offers."""
 
-    offers: tuple[Offer, ...] = ()
+    offers: Annotated[tuple[Offer, ...], 1] = ()
 
 
 class EventOffers(Wire, frozen=True, kw_only=True, tag_field="type", tag="OFFERS"):
     """New offers."""
 
-    offers: OffersBody
+    offers: Annotated[OffersBody, 3]
+
+
+class InverseOffersBody(Wire, frozen=True, kw_only=True):
+    """Inverse offers."""
+
+    inverse_offers: Annotated[tuple[InverseOffer, ...], 1] = ()
+
+
+class EventInverseOffers(Wire, frozen=True, kw_only=True, tag_field="type", tag="INVERSE_OFFERS"):
+    """Requests to give resources back, before machines go down."""
+
+    inverse_offers: Annotated[InverseOffersBody, 9]
+
+
+class RescindInverseOfferBody(Wire, frozen=True, kw_only=True):
+    """An inverse offer that is void."""
+
+    inverse_offer_id: Annotated[Id, 1]
+
+
+class EventRescindInverseOffer(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="RESCIND_INVERSE_OFFER"
+):
+    """An inverse offer is void."""
+
+    rescind_inverse_offer: Annotated[RescindInverseOfferBody, 10]
 
 
 class RescindBody(Wire, frozen=True, kw_only=True):
     """An offer that is void."""
 
-    offer_id: Id
+    offer_id: Annotated[Id, 1]
 
 
 class EventRescind(Wire, frozen=True, kw_only=True, tag_field="type", tag="RESCIND"):
     """An offer is void."""
 
-    rescind: RescindBody
+    rescind: Annotated[RescindBody, 4]
 
 
 class UpdateBody(Wire, frozen=True, kw_only=True):
     """A task status."""
 
-    status: TaskStatus
+    status: Annotated[TaskStatus, 1]
 
 
 class EventUpdate(Wire, frozen=True, kw_only=True, tag_field="type", tag="UPDATE"):
     """A task's state."""
 
-    update: UpdateBody
+    update: Annotated[UpdateBody, 5]
 
 
 class UpdateOperationStatusBody(Wire, frozen=True, kw_only=True):
@@ -305,47 +352,47 @@ class EventUpdateOperationStatus(
 ):
     """An operation's state."""
 
-    update_operation_status: UpdateOperationStatusBody
+    update_operation_status: Annotated[UpdateOperationStatusBody, 11]
 
 
 class EventMessageBody(Wire, frozen=True, kw_only=True):
     """Bytes from an executor."""
 
-    agent_id: Id
-    executor_id: Id
-    data: bytes
+    agent_id: Annotated[Id, 1]
+    executor_id: Annotated[Id, 2]
+    data: Annotated[bytes, 3]
 
 
 class EventMessage(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Bytes from an executor."""
 
-    message: EventMessageBody
+    message: Annotated[EventMessageBody, 6]
 
 
 class FailureBody(Wire, frozen=True, kw_only=True):
     """An agent, or an executor of it with its wait(2) status, is gone."""
 
-    agent_id: Id | None = None
-    executor_id: Id | None = None
-    status: int | None = None
+    agent_id: Annotated[Id | None, 1] = None
+    executor_id: Annotated[Id | None, 2] = None
+    status: Annotated[int | None, 3] = None
 
 
 class EventFailure(Wire, frozen=True, kw_only=True, tag_field="type", tag="FAILURE"):
     """An agent or executor is gone."""
 
-    failure: FailureBody
+    failure: Annotated[FailureBody, 7]
 
 
 class ErrorBody(Wire, frozen=True, kw_only=True):
     """Why."""
 
-    message: str
+    message: Annotated[str, 1]
 
 
 class EventError(Wire, frozen=True, kw_only=True, tag_field="type", tag="ERROR"):
     """The framework is over; the stream ends."""
 
-    error: ErrorBody
+    error: Annotated[ErrorBody, 8]
 
 
 class EventHeartbeat(Wire, frozen=True, kw_only=True, tag_field="type", tag="HEARTBEAT"):
@@ -379,7 +426,9 @@ Call = (
 Event = (
     EventSubscribed
     | EventOffers
+    | EventInverseOffers
     | EventRescind
+    | EventRescindInverseOffer
     | EventUpdate
     | EventUpdateOperationStatus
     | EventMessage

@@ -10,13 +10,28 @@ from typing import Annotated
 
 from msgspec import field
 
+from comity.wire.mesos import numbers
+from comity.wire.mesos.amounts import (
+    AllocationInfo,
+    Attribute,
+    DiskInfo,
+    DiskSource,
+    DiskSourceMount,
+    DiskSourcePath,
+    Empty,
+    Persistence,
+    ReservationInfo,
+    Resource,
+)
 from comity.wire.mesos.base import (
+    UNLIMITED,
     ContainerID,
     DurationInfo,
     Environment,
     Id,
     Label,
     Labels,
+    MachineID,
     Parameter,
     Range,
     Ranges,
@@ -24,6 +39,7 @@ from comity.wire.mesos.base import (
     SetOfItems,
     Text,
     TimeInfo,
+    Unavailability,
     Variable,
     Wire,
     emitted,
@@ -40,8 +56,9 @@ from comity.wire.mesos.containers import (
 from comity.wire.mesos.states import Reason, Source, TaskState
 
 __all__ = [
-    "URI",
+    "UNLIMITED",
     "Address",
+    "AgentCapability",
     "AgentInfo",
     "AllocationInfo",
     "Attribute",
@@ -55,6 +72,9 @@ __all__ = [
     "Destroy",
     "DiscoveryInfo",
     "DiskInfo",
+    "DiskSource",
+    "DiskSourceMount",
+    "DiskSourcePath",
     "DomainInfo",
     "DurationInfo",
     "Empty",
@@ -67,12 +87,17 @@ __all__ = [
     "FrameworkInfo",
     "HealthCheck",
     "Id",
+    "InverseOffer",
     "KillPolicy",
     "Label",
     "Labels",
+    "MachineID",
+    "MasterCapability",
     "MasterInfo",
+    "MinAllocatableResources",
     "NetworkInfo",
     "Offer",
+    "OfferFilters",
     "Operation",
     "Parameter",
     "Persistence",
@@ -82,19 +107,24 @@ __all__ = [
     "Ranges",
     "Reason",
     "Region",
+    "Request",
     "ReservationInfo",
     "Reserve",
     "Resource",
+    "ResourceQuantities",
     "Scalar",
     "SetOfItems",
     "Source",
     "Task",
     "TaskGroupInfo",
     "TaskInfo",
+    "TaskResourceLimitation",
     "TaskState",
     "TaskStatus",
     "Text",
     "TimeInfo",
+    "URI",
+    "Unavailability",
     "Unreserve",
     "Url",
     "Variable",
@@ -106,92 +136,46 @@ __all__ = [
 # Frameworks
 
 
+class ResourceQuantities(Wire, frozen=True, kw_only=True):
+    """`OfferFilters.ResourceQuantities`."""
+
+    quantities: Annotated[dict[str, Scalar], 1] = field(default_factory=dict)
+
+
+class MinAllocatableResources(Wire, frozen=True, kw_only=True):
+    """`OfferFilters.MinAllocatableResources`."""
+
+    quantities: Annotated[tuple[ResourceQuantities, ...], 1] = ()
+
+
+class OfferFilters(Wire, frozen=True, kw_only=True):
+    """`OfferFilters`."""
+
+    min_allocatable_resources: Annotated[MinAllocatableResources | None, 1] = None
+
+
 class FrameworkCapability(Wire, frozen=True, kw_only=True):
     """`FrameworkInfo.Capability`: MULTI_ROLE, PARTITION_AWARE and others."""
 
-    type: str | None = None
+    type: Annotated[str | None, 1, numbers.FRAMEWORK_INFO_CAPABILITY_TYPE] = None
 
 
 class FrameworkInfo(Wire, frozen=True, kw_only=True):
     """Who a framework is. `failover_timeout` is in seconds."""
 
-    user: str
-    name: str
-    id: Id | None = None
-    failover_timeout: float = emitted(0.0)
-    checkpoint: bool = emitted(False)
-    role: str | None = None
-    roles: tuple[str, ...] = ()
-    hostname: str | None = None
-    principal: str | None = None
-    webui_url: str | None = None
-    capabilities: tuple[FrameworkCapability, ...] = ()
-    labels: Labels | None = None
-
-
-# Resources
-
-
-class AllocationInfo(Wire, frozen=True, kw_only=True):
-    """The role a resource is allocated to."""
-
-    role: str | None = None
-
-
-class ReservationInfo(Wire, frozen=True, kw_only=True):
-    """`Resource.ReservationInfo`; `type` is STATIC or DYNAMIC."""
-
-    type: str | None = None
-    role: str | None = None
-    principal: str | None = None
-    labels: Labels | None = None
-
-
-class Persistence(Wire, frozen=True, kw_only=True):
-    """`Resource.DiskInfo.Persistence`."""
-
-    id: str
-    principal: str | None = None
-
-
-class DiskInfo(Wire, frozen=True, kw_only=True):
-    """What makes a disk resource a persistent volume."""
-
-    persistence: Persistence | None = None
-    volume: Volume | None = None
-
-
-class Empty(Wire, frozen=True, kw_only=True):
-    """A message whose presence is its meaning."""
-
-
-class Resource(Wire, frozen=True, kw_only=True):
-    """An amount of something, its reservations and its allocation."""
-
-    name: str
-    type: str
-    scalar: Scalar | None = None
-    ranges: Ranges | None = None
-    set: SetOfItems | None = None
-    role: str | None = None
-    reservation: ReservationInfo | None = None
-    reservations: tuple[ReservationInfo, ...] = ()
-    allocation_info: AllocationInfo | None = None
-    disk: DiskInfo | None = None
-    revocable: Empty | None = None
-    shared: Empty | None = None
-    provider_id: Id | None = None
-
-
-class Attribute(Wire, frozen=True, kw_only=True):
-    """A property of an agent that constraints are written against."""
-
-    name: str
-    type: str
-    scalar: Scalar | None = None
-    ranges: Ranges | None = None
-    set: SetOfItems | None = None
-    text: Text | None = None
+    user: Annotated[str, 1]
+    name: Annotated[str, 2]
+    id: Annotated[Id | None, 3] = None
+    failover_timeout: Annotated[float, 4] = emitted(0.0)
+    checkpoint: Annotated[bool, 5] = emitted(False)
+    role: Annotated[str | None, 6] = None
+    roles: Annotated[tuple[str, ...], 12] = ()
+    hostname: Annotated[str | None, 7] = None
+    principal: Annotated[str | None, 8] = None
+    webui_url: Annotated[str | None, 9] = None
+    capabilities: Annotated[tuple[FrameworkCapability, ...], 10] = ()
+    labels: Annotated[Labels | None, 11] = None
+    offer_filters: Annotated[dict[str, OfferFilters], 13] = field(default_factory=dict)
 
 
 # Machines
@@ -200,82 +184,115 @@ class Attribute(Wire, frozen=True, kw_only=True):
 class Region(Wire, frozen=True, kw_only=True):
     """A region's or a zone's name."""
 
-    name: str
+    name: Annotated[str, 1]
 
 
 class FaultDomain(Wire, frozen=True, kw_only=True):
     """Where an agent stands."""
 
-    region: Region
-    zone: Region
+    region: Annotated[Region, 1]
+    zone: Annotated[Region, 2]
 
 
 class DomainInfo(Wire, frozen=True, kw_only=True):
     """`DomainInfo`."""
 
-    fault_domain: FaultDomain | None = None
+    fault_domain: Annotated[FaultDomain | None, 1] = None
 
 
 class Address(Wire, frozen=True, kw_only=True):
     """A host name, an address and a port."""
 
-    port: int
-    hostname: str | None = None
-    ip: str | None = None
+    port: Annotated[int, 3]
+    hostname: Annotated[str | None, 1] = None
+    ip: Annotated[str | None, 2] = None
+
+
+class MasterCapability(Wire, frozen=True, kw_only=True):
+    """`MasterInfo.Capability`."""
+
+    type: Annotated[str | None, 1, numbers.MASTER_INFO_CAPABILITY_TYPE] = None
+
+
+class AgentCapability(Wire, frozen=True, kw_only=True):
+    """`AgentInfo.Capability`."""
+
+    type: Annotated[str | None, 1, numbers.AGENT_INFO_CAPABILITY_TYPE] = None
 
 
 class MasterInfo(Wire, frozen=True, kw_only=True):
     """A master. `ip` is the IPv4 address as a number in network byte order."""
 
-    id: str
-    ip: int
-    port: int = emitted(5050)
-    pid: str | None = None
-    hostname: str | None = None
-    version: str | None = None
-    address: Address | None = None
+    id: Annotated[str, 1]
+    ip: Annotated[int, 2]
+    port: Annotated[int, 3] = emitted(5050)
+    pid: Annotated[str | None, 4] = None
+    hostname: Annotated[str | None, 5] = None
+    version: Annotated[str | None, 6] = None
+    address: Annotated[Address | None, 7] = None
+    domain: Annotated[DomainInfo | None, 8] = None
+    capabilities: Annotated[tuple[MasterCapability, ...], 9] = ()
 
 
 class AgentInfo(Wire, frozen=True, kw_only=True):
     """An agent and the whole of its resources."""
 
-    hostname: str
-    port: int = emitted(5051)
-    resources: tuple[Resource, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
-    id: Id | None = None
-    domain: DomainInfo | None = None
+    hostname: Annotated[str, 1]
+    port: Annotated[int, 8] = emitted(5051)
+    resources: Annotated[tuple[Resource, ...], 3] = ()
+    attributes: Annotated[tuple[Attribute, ...], 5] = ()
+    id: Annotated[Id | None, 6] = None
+    domain: Annotated[DomainInfo | None, 10] = None
 
 
 class Url(Wire, frozen=True, kw_only=True):
     """`URL`: where an agent answers."""
 
-    scheme: str
-    address: Address
-    path: str | None = None
-    query: tuple[Parameter, ...] = ()
-    fragment: str | None = None
+    scheme: Annotated[str, 1]
+    address: Annotated[Address, 2]
+    path: Annotated[str | None, 3] = None
+    query: Annotated[tuple[Parameter, ...], 4] = ()
+    fragment: Annotated[str | None, 5] = None
 
 
 class Offer(Wire, frozen=True, kw_only=True):
     """Resources of one agent, offered to one framework for one role."""
 
-    id: Id
-    framework_id: Id
-    agent_id: Id
-    hostname: str
-    url: Url | None = None
-    domain: DomainInfo | None = None
-    resources: tuple[Resource, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
-    executor_ids: tuple[Id, ...] = ()
-    allocation_info: AllocationInfo | None = None
+    id: Annotated[Id, 1]
+    framework_id: Annotated[Id, 2]
+    agent_id: Annotated[Id, 3]
+    hostname: Annotated[str, 4]
+    url: Annotated[Url | None, 8] = None
+    domain: Annotated[DomainInfo | None, 11] = None
+    resources: Annotated[tuple[Resource, ...], 5] = ()
+    attributes: Annotated[tuple[Attribute, ...], 7] = ()
+    executor_ids: Annotated[tuple[Id, ...], 6] = ()
+    allocation_info: Annotated[AllocationInfo | None, 10] = None
+    unavailability: Annotated[Unavailability | None, 9] = None
+
+
+class InverseOffer(Wire, frozen=True, kw_only=True):
+    """`InverseOffer`."""
+
+    id: Annotated[Id, 1]
+    url: Annotated[Url | None, 2] = None
+    framework_id: Annotated[Id, 3]
+    agent_id: Annotated[Id | None, 4] = None
+    unavailability: Annotated[Unavailability, 5]
+    resources: Annotated[tuple[Resource, ...], 6] = ()
+
+
+class Request(Wire, frozen=True, kw_only=True):
+    """`Request`."""
+
+    agent_id: Annotated[Id | None, 1] = None
+    resources: Annotated[tuple[Resource, ...], 2] = ()
 
 
 class Filters(Wire, frozen=True, kw_only=True):
     """How long a refusal lasts."""
 
-    refuse_seconds: float = emitted(5.0)
+    refuse_seconds: Annotated[float, 1] = emitted(5.0)
 
 
 # Tasks
@@ -284,35 +301,35 @@ class Filters(Wire, frozen=True, kw_only=True):
 class KillPolicy(Wire, frozen=True, kw_only=True):
     """How long a task may take to end by itself."""
 
-    grace_period: DurationInfo | None = None
+    grace_period: Annotated[DurationInfo | None, 1] = None
 
 
 class Port(Wire, frozen=True, kw_only=True):
     """A port that a task tells others about."""
 
-    number: int
-    name: str | None = None
-    protocol: str | None = None
-    visibility: str | None = None
-    labels: Labels | None = None
+    number: Annotated[int, 1]
+    name: Annotated[str | None, 2] = None
+    protocol: Annotated[str | None, 3] = None
+    visibility: Annotated[str | None, 4, numbers.DISCOVERY_INFO_VISIBILITY] = None
+    labels: Annotated[Labels | None, 5] = None
 
 
 class Ports(Wire, frozen=True, kw_only=True):
     """`Ports`."""
 
-    ports: tuple[Port, ...] = ()
+    ports: Annotated[tuple[Port, ...], 1] = ()
 
 
 class DiscoveryInfo(Wire, frozen=True, kw_only=True):
     """What service discovery should know of a task."""
 
-    visibility: str
-    name: str | None = None
-    environment: str | None = None
-    location: str | None = None
-    version: str | None = None
-    ports: Ports | None = None
-    labels: Labels | None = None
+    visibility: Annotated[str, 1, numbers.DISCOVERY_INFO_VISIBILITY]
+    name: Annotated[str | None, 2] = None
+    environment: Annotated[str | None, 3] = None
+    location: Annotated[str | None, 4] = None
+    version: Annotated[str | None, 5] = None
+    ports: Annotated[Ports | None, 6] = None
+    labels: Annotated[Labels | None, 7] = None
 
 
 class ExecutorType(enum.Enum):
@@ -325,87 +342,94 @@ class ExecutorType(enum.Enum):
 class ExecutorInfo(Wire, frozen=True, kw_only=True):
     """A program that runs a framework's tasks on an agent."""
 
-    executor_id: Id
-    type: ExecutorType | None = None
-    framework_id: Id | None = None
-    command: CommandInfo | None = None
-    container: ContainerInfo | None = None
-    resources: tuple[Resource, ...] = ()
-    name: str | None = None
-    source: str | None = None
-    data: bytes | None = None
-    discovery: DiscoveryInfo | None = None
-    shutdown_grace_period: DurationInfo | None = None
-    labels: Labels | None = None
+    executor_id: Annotated[Id, 1]
+    type: Annotated[ExecutorType | None, 15, numbers.EXECUTOR_INFO_TYPE] = None
+    framework_id: Annotated[Id | None, 8] = None
+    command: Annotated[CommandInfo | None, 7] = None
+    container: Annotated[ContainerInfo | None, 11] = None
+    resources: Annotated[tuple[Resource, ...], 5] = ()
+    name: Annotated[str | None, 9] = None
+    source: Annotated[str | None, 10] = None
+    data: Annotated[bytes | None, 4] = None
+    discovery: Annotated[DiscoveryInfo | None, 12] = None
+    shutdown_grace_period: Annotated[DurationInfo | None, 13] = None
+    labels: Annotated[Labels | None, 14] = None
 
 
 class TaskInfo(Wire, frozen=True, kw_only=True):
     """A task to launch: with a `command`, or for an `executor`."""
 
-    name: str
-    task_id: Id
-    agent_id: Id
-    resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = field(default_factory=dict)
-    executor: ExecutorInfo | None = None
-    command: CommandInfo | None = None
-    container: ContainerInfo | None = None
-    health_check: HealthCheck | None = None
-    check: CheckInfo | None = None
-    kill_policy: KillPolicy | None = None
-    data: bytes | None = None
-    labels: Labels | None = None
-    discovery: DiscoveryInfo | None = None
-    max_completion_time: DurationInfo | None = None
+    name: Annotated[str, 1]
+    task_id: Annotated[Id, 2]
+    agent_id: Annotated[Id, 3]
+    resources: Annotated[tuple[Resource, ...], 4] = ()
+    limits: Annotated[dict[str, Scalar], 15] = field(default_factory=dict)
+    executor: Annotated[ExecutorInfo | None, 5] = None
+    command: Annotated[CommandInfo | None, 7] = None
+    container: Annotated[ContainerInfo | None, 9] = None
+    health_check: Annotated[HealthCheck | None, 8] = None
+    check: Annotated[CheckInfo | None, 13] = None
+    kill_policy: Annotated[KillPolicy | None, 12] = None
+    data: Annotated[bytes | None, 6] = None
+    labels: Annotated[Labels | None, 10] = None
+    discovery: Annotated[DiscoveryInfo | None, 11] = None
+    max_completion_time: Annotated[DurationInfo | None, 14] = None
 
 
 class TaskGroupInfo(Wire, frozen=True, kw_only=True):
     """Tasks that are launched all or none."""
 
-    tasks: tuple[TaskInfo, ...] = ()
+    tasks: Annotated[tuple[TaskInfo, ...], 1] = ()
+
+
+class TaskResourceLimitation(Wire, frozen=True, kw_only=True):
+    """`TaskResourceLimitation`."""
+
+    resources: Annotated[tuple[Resource, ...], 1] = ()
 
 
 class TaskStatus(Wire, frozen=True, kw_only=True):
     """What is known of a task. `uuid` present means that it must be acknowledged."""
 
-    task_id: Id
-    state: TaskState
-    message: str | None = None
-    source: Source | None = None
-    reason: Reason | None = None
-    data: bytes | None = None
-    agent_id: Id | None = None
-    executor_id: Id | None = None
-    timestamp: float | None = None
-    uuid: bytes | None = None
-    healthy: bool | None = None
-    check_status: CheckStatusInfo | None = None
-    labels: Labels | None = None
-    container_status: ContainerStatus | None = None
-    unreachable_time: TimeInfo | None = None
+    task_id: Annotated[Id, 1]
+    state: Annotated[TaskState, 2, numbers.TASK_STATE]
+    message: Annotated[str | None, 4] = None
+    source: Annotated[Source | None, 9, numbers.TASK_STATUS_SOURCE] = None
+    reason: Annotated[Reason | None, 10, numbers.TASK_STATUS_REASON] = None
+    data: Annotated[bytes | None, 3] = None
+    agent_id: Annotated[Id | None, 5] = None
+    executor_id: Annotated[Id | None, 7] = None
+    timestamp: Annotated[float | None, 6] = None
+    uuid: Annotated[bytes | None, 11] = None
+    healthy: Annotated[bool | None, 8] = None
+    check_status: Annotated[CheckStatusInfo | None, 15] = None
+    labels: Annotated[Labels | None, 12] = None
+    container_status: Annotated[ContainerStatus | None, 13] = None
+    unreachable_time: Annotated[TimeInfo | None, 14] = None
+    limitation: Annotated[TaskResourceLimitation | None, 16] = None
 
 
 class Task(Wire, frozen=True, kw_only=True):
     """A task as master and agent remember it, with one status per state it was in."""
 
-    name: str
-    task_id: Id
-    framework_id: Id
-    agent_id: Id
-    state: TaskState
-    executor_id: Id | None = None
-    resources: tuple[Resource, ...] = ()
-    limits: dict[str, Scalar] = field(default_factory=dict)
-    statuses: tuple[TaskStatus, ...] = ()
-    status_update_state: TaskState | None = None
-    status_update_uuid: bytes | None = None
-    labels: Labels | None = None
-    discovery: DiscoveryInfo | None = None
-    container: ContainerInfo | None = None
-    health_check: HealthCheck | None = None
-    kill_policy: KillPolicy | None = None
+    name: Annotated[str, 1]
+    task_id: Annotated[Id, 2]
+    framework_id: Annotated[Id, 3]
+    agent_id: Annotated[Id, 5]
+    state: Annotated[TaskState, 6, numbers.TASK_STATE]
+    executor_id: Annotated[Id | None, 4] = None
+    resources: Annotated[tuple[Resource, ...], 7] = ()
+    limits: Annotated[dict[str, Scalar], 17] = field(default_factory=dict)
+    statuses: Annotated[tuple[TaskStatus, ...], 8] = ()
+    status_update_state: Annotated[TaskState | None, 9, numbers.TASK_STATE] = None
+    status_update_uuid: Annotated[bytes | None, 10] = None
+    labels: Annotated[Labels | None, 11] = None
+    discovery: Annotated[DiscoveryInfo | None, 12] = None
+    container: Annotated[ContainerInfo | None, 13] = None
+    health_check: Annotated[HealthCheck | None, 15] = None
+    kill_policy: Annotated[KillPolicy | None, 16] = None
     max_completion_time: DurationInfo | None = None
-    user: str | None = None
+    user: Annotated[str | None, 14] = None
 
 
 # Operations on offers
@@ -414,14 +438,14 @@ class Task(Wire, frozen=True, kw_only=True):
 class Launch(Wire, frozen=True, kw_only=True):
     """`Offer.Operation.Launch`."""
 
-    task_infos: tuple[TaskInfo, ...] = ()
+    task_infos: Annotated[tuple[TaskInfo, ...], 1] = ()
 
 
 class LaunchGroup(Wire, frozen=True, kw_only=True):
     """`Offer.Operation.LaunchGroup`."""
 
-    executor: ExecutorInfo
-    task_group: TaskGroupInfo
+    executor: Annotated[ExecutorInfo, 1]
+    task_group: Annotated[TaskGroupInfo, 2]
 
 
 class Reserve(Wire, frozen=True, kw_only=True):
@@ -452,10 +476,10 @@ class Destroy(Wire, frozen=True, kw_only=True):
 class Operation(Wire, frozen=True, kw_only=True):
     """`Offer.Operation`: what to do with the resources of an offer."""
 
-    type: str | None = None
-    id: Id | None = None
-    launch: Launch | None = None
-    launch_group: LaunchGroup | None = None
+    type: Annotated[str | None, 1, numbers.OFFER_OPERATION_TYPE] = None
+    id: Annotated[Id | None, 12] = None
+    launch: Annotated[Launch | None, 2] = None
+    launch_group: Annotated[LaunchGroup | None, 7] = None
     reserve: Annotated[Reserve | None, 3] = None
     unreserve: Annotated[Unreserve | None, 4] = None
     create: Annotated[Create | None, 5] = None
