@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from comity.core.errors import ComityError
-from comity.wire.mesos import executor, link, numbers, operator, protobuf, scheduler
+from comity.wire.mesos import events, executor, link, numbers, operator, protobuf, scheduler
 from comity.wire.mesos.base import UNLIMITED
 
 T = TypeVar("T")
@@ -204,6 +204,7 @@ LINK_SUBSCRIBE: Any = link.Subscribe
 LINK_EVENT: Any = link.Event
 AGENT_CALL: Any = operator.AgentCall
 MASTER_CALL: Any = operator.MasterCall
+MASTER_EVENT: Any = events.Event
 
 _UNIONS: dict[Any, protobuf.Union] = {
     SCHEDULER_CALL: protobuf.Union(scheduler.Call, 2, numbers.SCHEDULER_CALL_TYPE),
