@@ -5,32 +5,18 @@ from pathlib import Path
 
 import msgspec
 
+from comity.agent import environments
+from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
-from comity.core import durations
 from comity.core.containers import Mount, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.resources.amounts import NOTHING, Kind, Resources
 from comity.wire.mesos import resources, v1
 
-HOST_IMAGE = "host"
-IMAGE_SANDBOX = "/mnt/mesos/sandbox"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+__all__ = ["HOST_IMAGE", "image_of"]
+
 COMMAND_EXECUTOR = Resources.scalars(cpus=0.1, mem=32)
 """What Mesos allows its command executor beyond the task's own; not charged to anybody."""
-
-
-def image_of(container: v1.ContainerInfo | None) -> str | None:
-    """Return the image that a container asks for, None for a plain process."""
-    if container is None:
-        return None
-    if container.type == "DOCKER" and container.docker is not None:
-        name: str | None = container.docker.image
-    elif container.mesos is not None and container.mesos.image is not None:
-        docker = container.mesos.image.docker
-        name = docker.name if docker is not None else None
-    else:
-        name = None
-    return name
 
 
 def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
@@ -83,14 +69,12 @@ def for_executor(
     what: tuple[str, Path, Resources],
 ) -> Spec:
     """Describe the container of a custom executor; `what` is its id, sandbox and resources."""
-    container_id, sandbox, held = what
-    assert framework.id is not None
     assert info.command is not None
-    environment = _variables(info.command)
-    environment |= executor_environment(state, framework, info, what)
+    environment = environments.of_executor(state, framework, info, what)
+    environment |= environments.variables(info.command)
     return _spec(
         state,
-        what=(container_id, sandbox, held),
+        what=what,
         command=info.command,
         container=info.container,
         environment=environment,
@@ -110,46 +94,10 @@ def for_default_executor(
         what=what,
         command=v1.CommandInfo(shell=False),
         container=info.container,
-        environment=executor_environment(state, framework, info, what),
+        environment=environments.of_executor(state, framework, info, what),
         user=framework.user,
     )
     return msgspec.structs.replace(spec, command=None)
-
-
-def executor_environment(
-    state: State,
-    framework: v1.FrameworkInfo,
-    info: v1.ExecutorInfo,
-    what: tuple[str, Path, Resources],
-) -> dict[str, str]:
-    """Return what Mesos tells an executor about itself and its agent."""
-    container_id, sandbox, _ = what
-    assert framework.id is not None
-    image = image_of(info.container)
-    has_root = image is not None and image != HOST_IMAGE
-    grace_s = state.config.executor_shutdown_grace_s
-    if info.shutdown_grace_period is not None:
-        grace_s = info.shutdown_grace_period.nanoseconds / 1e9
-    environment = {
-        "MESOS_FRAMEWORK_ID": framework.id.value,
-        "MESOS_EXECUTOR_ID": info.executor_id.value,
-        "MESOS_DIRECTORY": str(sandbox),
-        "MESOS_SANDBOX": IMAGE_SANDBOX if has_root else str(sandbox),
-        "MESOS_SLAVE_ID": state.id,
-        "MESOS_SLAVE_PID": f"slave(1)@{state.ip}:{state.info.port}",
-        "MESOS_AGENT_ENDPOINT": f"{state.ip}:{state.info.port}",
-        "MESOS_CONTAINER_ID": container_id,
-        "MESOS_CHECKPOINT": "1" if framework.checkpoint else "0",
-        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": durations.text(grace_s),
-        "MESOS_HTTP_COMMAND_EXECUTOR": "0",
-        "LIBPROCESS_PORT": "0",
-        "LIBPROCESS_IP": state.ip,
-        "PATH": DEFAULT_PATH,
-    }
-    if framework.checkpoint:
-        environment["MESOS_RECOVERY_TIMEOUT"] = durations.text(state.config.recovery_timeout_s)
-        environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
-    return environment
 
 
 def for_command(
@@ -161,12 +109,11 @@ def for_command(
     """Describe the container of a command task."""
     assert task.command is not None
     synthesised = v1.ExecutorInfo(executor_id=task.task_id, container=task.container)
-    environment = executor_environment(state, framework, synthesised, what)
-    roles = resources.allocation_roles(task.resources)
-    environment["MESOS_ALLOCATION_ROLE"] = min(roles) if roles else "*"
+    environment = environments.of_executor(state, framework, synthesised, what)
+    environment["MESOS_ALLOCATION_ROLE"] = environments.allocation_role(task)
     environment["MESOS_TASK_ID"] = task.task_id.value
     environment["MESOS_CONTAINER_IP"] = state.ip
-    environment |= _variables(task.command)
+    environment |= environments.variables(task.command)
     spec = _spec(
         state,
         what=what,
@@ -195,7 +142,7 @@ def for_nested(
         "MESOS_CONTAINER_IP": parent.environment.get("LIBPROCESS_IP", ""),
         "PATH": DEFAULT_PATH,
     }
-    environment |= _variables(command)
+    environment |= environments.variables(command)
     spec = _spec(
         state,
         what=(spec_id, sandbox, held[0]),
@@ -226,8 +173,8 @@ def for_group_task(
     spec = for_nested(
         state, (spec_id, sandbox), parent, (command, task.container), (held, task.limits)
     )
-    roles = resources.allocation_roles(task.resources)
-    environment = {"MESOS_ALLOCATION_ROLE": min(roles) if roles else "*", **spec.environment}
+    role = environments.allocation_role(task)
+    environment = {"MESOS_ALLOCATION_ROLE": role, **spec.environment}
     link = parent.sandbox / "tasks" / task.task_id.value
     spec = msgspec.structs.replace(spec, environment=environment, link=link)
     linux = task.container.linux_info if task.container is not None else None
@@ -250,7 +197,7 @@ def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo
         command=command.value,
         arguments=command.arguments,
         shell=command.shell and command.value is not None,
-        environment=target.environment | _variables(command),
+        environment=target.environment | environments.variables(command),
         user=command.user or target.user,
         working_directory=command.working_directory
         or target.working_directory
@@ -331,12 +278,6 @@ def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
         mem = limits["mem"].value
         changes["mem_bytes"] = 0 if mem >= v1.UNLIMITED else int(mem * (1 << 20))
     return msgspec.structs.replace(spec, **changes) if changes else spec
-
-
-def _variables(command: v1.CommandInfo) -> dict[str, str]:
-    if command.environment is None:
-        return {}
-    return {one.name: one.value or "" for one in command.environment.variables}
 
 
 def held_by(written: tuple[v1.Resource, ...]) -> Resources:

@@ -77,6 +77,7 @@ class SavedExecutor(Struct):
     started_at: float
     groups: int = 0
     was_sent_tasks: bool = False
+    is_orphaned: bool = False
 
 
 def save_framework(state: State, framework_id: FrameworkId, out: Outbox) -> None:
@@ -96,6 +97,7 @@ def save_executor(state: State, executor: Executor, out: Outbox) -> None:
         executor.started_at,
         executor.groups,
         executor.was_sent_tasks,
+        executor.is_orphaned,
     )
     out.writes.append(Write(_executor_key(executor), _encoder.encode(saved)))
 
@@ -270,6 +272,7 @@ def _load_executor(state: State, rest: str, saved: SavedExecutor) -> None:
         groups=saved.groups,
         was_sent_tasks=saved.was_sent_tasks,
         is_recovered=True,
+        is_orphaned=saved.is_orphaned,
     )
 
 

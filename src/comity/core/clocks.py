@@ -15,14 +15,17 @@ class SteadyClock:
     """
 
     def __init__(self, wall: float, monotonic: float) -> None:
-        self._last = wall
+        self._base = wall - monotonic
+        self._slewed = 0.0  # apart from the base: added to that, small steps would be rounded away
         self._monotonic = monotonic
+        self._last = wall
 
     def read(self, wall: float, monotonic: float) -> Instant:
         """Return the instant, given what both clocks show now."""
         elapsed = max(0.0, monotonic - self._monotonic)
-        self._monotonic = monotonic
-        off = wall - (self._last + elapsed)
+        self._monotonic += elapsed
+        off = wall - (self._monotonic + self._base + self._slewed)
         bound = elapsed * SLEW
-        self._last += elapsed + max(-bound, min(off, bound))
+        self._slewed += max(-bound, min(off, bound))
+        self._last = max(self._last, self._monotonic + self._base + self._slewed)
         return Instant(self._last)

@@ -31,6 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cluster", default=default.cluster, help="the cluster's name")
     parser.add_argument("--credentials", type=Path, help="file of callers' credentials")
+    parser.add_argument(
+        "--max-operator-event-stream-subscribers",
+        type=int,
+        default=default.max_operator_event_stream_subscribers,
+        help="operators that may watch at a time (%(default)s)",
+    )
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
 
@@ -47,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cluster=args.cluster,
         credentials=args.credentials,
         log_file=args.log_file,
+        max_operator_event_stream_subscribers=args.max_operator_event_stream_subscribers,
     )
     return process.run(lambda stop: shell.run(config, stop))
 

@@ -35,3 +35,5 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Seconds that a disconnected or recovered agent has to come back. Mesos's minimum is 600."""
     heartbeat_interval_s: float = 15.0
     """Seconds between heartbeats on scheduler streams. Clients rely on 15."""
+    max_operator_event_stream_subscribers: int = 1000
+    """Operators that may watch at a time; one more closes the oldest stream."""

@@ -15,6 +15,7 @@ from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
     AgentSubscribed,
+    OperatorSubscribed,
     SchedulerCalled,
     SchedulerSubscribed,
     TeardownRequested,
@@ -114,6 +115,9 @@ class MasterHttp:
             return await self._driver.ask(command)
         if isinstance(call, wire.ListFiles | wire.ReadFile):
             return in_format(answer_file_call(self._files, call), responses.MasterResponse, format)
+        if isinstance(call, wire.Subscribe):
+            new = str(uuid.uuid4())
+            return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format))
         await self._driver.settled()
         answer = operator.answer(self._state, call, self._driver.clock.now())
         if answer is None:

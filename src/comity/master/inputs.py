@@ -72,6 +72,14 @@ class OperationRequested(Struct, frozen=True, tag=True):
     principal: str | None = None
 
 
+class OperatorSubscribed(Struct, frozen=True, tag=True):
+    """An operator asks for the stream of events. `stream` is the new stream's id."""
+
+    to: int
+    stream: str
+    format: Format = Format.JSON
+
+
 class AllocationDue(Struct, frozen=True, tag=True):
     """Time for a cycle over all agents."""
 
@@ -84,6 +92,12 @@ class HeartbeatDue(Struct, frozen=True, tag=True):
     """Time for the heartbeat of a scheduler stream; stale when the stream is another by now."""
 
     framework_id: FrameworkId
+    stream: str
+
+
+class SubscriberHeartbeatDue(Struct, frozen=True, tag=True):
+    """Time for the heartbeat of an operator's stream; stale when that is closed."""
+
     stream: str
 
 
@@ -115,9 +129,11 @@ Input = (
     | TeardownRequested
     | AgentMarkedGone
     | OperationRequested
+    | OperatorSubscribed
     | AllocationDue
     | DirtyAllocationDue
     | HeartbeatDue
+    | SubscriberHeartbeatDue
     | PingDue
     | AgentReturnDue
     | FrameworkReturnDue

@@ -13,6 +13,7 @@ from comity.master.handlers import (  # registers the handlers
     cycles,
     frameworks,
     operating,
+    publishing,
 )
 from comity.master.inputs import AgentReturnDue, AllocationDue
 from comity.master.state import State
@@ -20,7 +21,7 @@ from comity.master.table import table
 from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, v1
 
-HANDLERS = (agents, calls, cycles, frameworks, operating)
+HANDLERS = (agents, calls, cycles, frameworks, operating, publishing)
 """The modules whose import fills the table."""
 
 

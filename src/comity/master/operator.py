@@ -44,27 +44,30 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
         case operator.GetOperations():
             return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
         case operator.GetState():
-            return {
-                "type": "GET_STATE",
-                "get_state": {
-                    "get_tasks": _tasks(state),
-                    "get_executors": _executors(state),
-                    "get_frameworks": _frameworks(state),
-                    "get_agents": _agents(state),
-                },
-            }
+            return {"type": "GET_STATE", "get_state": whole_state(state)}
         case _:
             return None
 
 
+def whole_state(state: State) -> Document:
+    """Return what GET_STATE and the first event of a subscription hold."""
+    return {
+        "get_tasks": _tasks(state),
+        "get_executors": _executors(state),
+        "get_frameworks": _frameworks(state),
+        "get_agents": _agents(state),
+    }
+
+
 def _agents(state: State) -> Document:
     return {
-        "agents": [_agent(one) for one in state.agents.values()],
+        "agents": [agent(one) for one in state.agents.values()],
         "recovered_agents": list(state.recovered_agents.values()),
     }
 
 
-def _agent(one: Agent) -> Document:
+def agent(one: Agent) -> Document:
+    """Return an agent as GET_AGENTS shows it."""
     return {
         "agent_info": one.info,
         "active": one.link is not None,
@@ -84,12 +87,13 @@ def _time(at: Instant) -> v1.TimeInfo:
 
 def _frameworks(state: State) -> Document:
     return {
-        "frameworks": [_framework(one) for one in state.frameworks.values()],
-        "completed_frameworks": [_framework(one) for one in state.completed_frameworks.values()],
+        "frameworks": [framework(one) for one in state.frameworks.values()],
+        "completed_frameworks": [framework(one) for one in state.completed_frameworks.values()],
     }
 
 
-def _framework(one: Framework) -> Document:
+def framework(one: Framework) -> Document:
+    """Return a framework as GET_FRAMEWORKS shows it."""
     return {
         "framework_info": one.info,
         "active": one.stream is not None,
@@ -146,11 +150,12 @@ def _tasks(state: State) -> Document:
     held = [*state.frameworks.values(), *state.completed_frameworks.values()]
     completed = [each for one in held for each in one.completed_tasks]
     return {
-        "tasks": [_task(each) for each in live],
-        "unreachable_tasks": [_task(each) for each in lost],
-        "completed_tasks": [_task(each) for each in completed],
+        "tasks": [task(each) for each in live],
+        "unreachable_tasks": [task(each) for each in lost],
+        "completed_tasks": [task(each) for each in completed],
     }
 
 
-def _task(one: Task) -> v1.Task:
+def task(one: Task) -> v1.Task:
+    """Return a task as GET_TASKS shows it."""
     return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))

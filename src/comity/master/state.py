@@ -179,6 +179,8 @@ class State:
     gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     streams: dict[str, FrameworkId] = field(default_factory=dict)
+    subscribers: dict[str, Format] = field(default_factory=dict)
+    """Streams of operators that watch, the oldest first."""
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     next_framework: int = 0

@@ -14,7 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from comity.core.clocks import SteadyClock
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Reply, SetTimer
@@ -42,6 +42,12 @@ class Clock:
     def now(self) -> Instant:
         """Return the present instant."""
         return self._steady.read(time.time(), time.monotonic())
+
+
+class _Mark(NamedTuple):
+    """A place in the inbox that somebody waits for the machine to get to."""
+
+    reached: asyncio.Future[None]
 
 
 class Driver:
@@ -74,6 +80,7 @@ class Driver:
         self._jobs: set[asyncio.Task[Any]] = set()
         self._failed: asyncio.Future[None] | None = None
         self._in_flight: asyncio.Future[None] | None = None
+        self._reached: list[asyncio.Future[None]] = []
 
     # inputs
 
@@ -100,6 +107,12 @@ class Driver:
         """Wait until what readers can see in the machine's state is durable."""
         while self._in_flight is not None and not self._in_flight.done():
             await asyncio.shield(self._in_flight)
+
+    async def caught_up(self) -> None:
+        """Wait until every input that is queued now has been handled, durably."""
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(_Mark(reached))
+        await reached
 
     def spawn(self, job: Coroutine[Any, Any, Any]) -> None:
         """Run an effect's coroutine, which ends by `put`ting its result; a failure is our bug."""
@@ -168,6 +181,10 @@ class Driver:
                 finally:
                     self._in_flight.set_result(None)
             self._act(out)
+            for reached in self._reached:
+                if not reached.done():
+                    reached.set_result(None)
+            self._reached.clear()
             await asyncio.sleep(0)
 
     async def _until_input(self) -> None:
@@ -188,6 +205,9 @@ class Driver:
         now = self.clock.now()
         for _ in range(min(self._max_batch, len(self._inbox))):
             item = self._inbox.popleft()
+            if isinstance(item, _Mark):
+                self._reached.append(item.reached)
+                continue
             self.journal.append((now, item))
             self.machine.step(item, now, out)
         return out

@@ -57,6 +57,8 @@ class Identity(Struct, frozen=True):
     executor_id: str
     recovery_timeout_s: float
     """How long to wait for an agent that is away; 0 when the framework does not checkpoint."""
+    backoff_max_s: float = 1.0
+    """The longest pause between two attempts to subscribe."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Identity":
@@ -72,6 +74,7 @@ class Identity(Struct, frozen=True):
                 framework_id=environ["MESOS_FRAMEWORK_ID"],
                 executor_id=environ["MESOS_EXECUTOR_ID"],
                 recovery_timeout_s=_recovery_timeout_s(environ),
+                backoff_max_s=_backoff_max_s(environ),
             )
         except KeyError as error:
             raise UserError(
@@ -94,12 +97,22 @@ _UNITS_S = {
 def _recovery_timeout_s(environ: Mapping[str, str]) -> float:
     if environ.get("MESOS_CHECKPOINT") != "1":
         return 0.0
-    text = environ.get("MESOS_RECOVERY_TIMEOUT", "15mins")
+    return _duration_s(environ, "MESOS_RECOVERY_TIMEOUT", "15mins")
+
+
+def _backoff_max_s(environ: Mapping[str, str]) -> float:
+    """Return the longest pause: it must not use up the time that a restarted agent allows."""
+    allowed_s = _duration_s(environ, "MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs")
+    return max(_BACKOFF_FIRST_S, min(_BACKOFF_MAX_S, allowed_s / 2))
+
+
+def _duration_s(environ: Mapping[str, str], name: str, default: str) -> float:
+    text = environ.get(name, default)
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     try:
         return float(number) * _UNITS_S[text[len(number) :]]
     except (ValueError, KeyError) as error:
-        raise UserError(f"MESOS_RECOVERY_TIMEOUT is no duration: {text}") from error
+        raise UserError(f"{name} is no duration: {text}") from error
 
 
 class Executor:
@@ -162,7 +175,7 @@ class Executor:
             if time.monotonic() - away_since > self.identity.recovery_timeout_s:
                 raise ExecutorFailed(f"the agent is away: {reason}")
             await asyncio.sleep(chance.uniform(delay_s / 2, delay_s))
-            delay_s = min(delay_s * 2, _BACKOFF_MAX_S)
+            delay_s = min(delay_s * 2, self.identity.backoff_max_s)
 
     async def _one_subscription(self) -> AsyncIterator[Event]:
         body = wire.SubscribeBody(

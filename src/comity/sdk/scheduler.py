@@ -204,6 +204,32 @@ class Scheduler:
         )
         self.call(wire.Accept(framework_id=self.framework_id, accept=body))
 
+    def launch_group(
+        self,
+        offers: Sequence[v1.Offer],
+        executor: v1.ExecutorInfo,
+        tasks: Sequence[v1.TaskInfo],
+        *,
+        refuse_seconds: float = 5.0,
+    ) -> None:
+        """Launch tasks that belong together, all or none, on an executor of type DEFAULT or CUSTOM.
+
+        The executor needs at least 0.01 cpus, 32 MB of mem and some disk.
+        """
+        group = v1.TaskGroupInfo(tasks=tuple(tasks))
+        executor = codec.replace(executor, framework_id=self.framework_id)
+        body = wire.AcceptBody(
+            offer_ids=tuple(offer.id for offer in offers),
+            operations=(
+                v1.Operation(
+                    type="LAUNCH_GROUP",
+                    launch_group=v1.LaunchGroup(executor=executor, task_group=group),
+                ),
+            ),
+            filters=v1.Filters(refuse_seconds=refuse_seconds),
+        )
+        self.call(wire.Accept(framework_id=self.framework_id, accept=body))
+
     def decline(self, offers: Sequence[v1.Offer], *, refuse_seconds: float = 5.0) -> None:
         """Refuse offers for a while (seconds)."""
         body = wire.DeclineBody(

@@ -76,7 +76,7 @@ class AgentNode:
         self._watcher.agent_recovered(self.name, state)
         self.process.put(self.launcher.hello())
         self.launcher.tell = self.process.put
-        self.link = SimLink(self._world, self._network, self.name, state, self.process.put)
+        self.link = SimLink(self._world, self._network, self.name, state, self.process)
         self._world.after(0.0, self.link.open)
 
     def recovered(self, clock: ProcessClock) -> Agent:
@@ -85,6 +85,7 @@ class AgentNode:
             hostname=self.name, port=5051, resources=resources.write(self.total), attributes=()
         )
         state = State(
+            configured=self.total,
             config=AgentConfig(work_dir=Path("/sim") / self.name),
             info=info,
             ip="127.0.0.1",
@@ -115,6 +116,22 @@ class AgentNode:
         """Let the process die when it next gets to this point."""
         if self.process is not None:
             self.process.doom = point
+
+    def freeze(self) -> None:
+        """Stop the process, as SIGSTOP does."""
+        if self.process is not None:
+            self.process.pause()
+            self._freeze_link(is_frozen=True)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self.process is not None:
+            self.process.resume()
+            self._freeze_link(is_frozen=False)
+
+    def _freeze_link(self, *, is_frozen: bool) -> None:
+        assert self.link is not None
+        self.link.is_frozen = is_frozen
 
     def died(self, reason: str) -> None:
         """Bury the process; a supervisor starts another."""

@@ -8,11 +8,15 @@ from comity.sim.world import EPOCH, World
 class NodeClocks:
     """The wall clock and the monotonic clock of one machine."""
 
-    def __init__(self, world: World, drift: float = 0.0) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._rate = 1.0 + drift
+        self._rate = 1.0
         self.offset_s = 0.0
         """How far the wall clock was set away from where it was."""
+
+    def set_drift(self, drift: float) -> None:
+        """Run faster or slower than true time, from the beginning."""
+        self._rate = 1.0 + drift
 
     def monotonic(self) -> float:
         """Return seconds since the machine was started."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from comity.core.effects import Write
 from comity.sim.world import World
 
+_SYNC_S = 0.002
+
 
 class Disk:
     """The durable pairs of one component; it outlives processes."""
@@ -20,7 +22,7 @@ class Disk:
         self._pairs: dict[str, bytes] = {}
         self._pending: Sequence[Write] = ()
         self._epoch = 0
-        self.sync_s = 0.002
+        self.sync_s = _SYNC_S
         """How long a commit usually takes; faults raise it."""
         self.full = False
 
@@ -55,6 +57,14 @@ class Disk:
         if self._pending and self._chance.random() < (0.1 if power else 0.5):
             self._apply()
         self._pending = ()
+
+    def hasten(self) -> None:
+        """Be as fast as usual."""
+        self.sync_s = _SYNC_S
+
+    def make_room(self) -> None:
+        """Be full no more."""
+        self.full = False
 
     def wipe(self) -> None:
         """Lose everything: somebody removed the work directory."""

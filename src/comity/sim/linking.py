@@ -1,13 +1,12 @@
 """An agent's link, as `agent.shell.linking` keeps it: subscribe, listen, call, start over."""
 
 import random
-from collections.abc import Callable
-from typing import Any
 
 from comity.agent import registration
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.state import State
 from comity.sim.network import Connection, Network
+from comity.sim.process import Process
 from comity.sim.serving import Answer, Chunk, Request
 from comity.sim.world import World
 from comity.wire import recordio
@@ -16,20 +15,24 @@ from comity.wire.mesos import codec, link
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 1.0
 _SILENCE_S = 120.0
+_THAW_S = 0.1
+"""How soon after it may go on a stopped process does."""
 
 
 class SimLink:
     """The link of one agent process to the master."""
 
     def __init__(
-        self, world: World, network: Network, host: str, state: State, put: Callable[[Any], None]
+        self, world: World, network: Network, host: str, state: State, process: Process
     ) -> None:
         self.is_over = False
+        self.is_frozen = False
         self._world = world
         self._network = network
         self._host = host
         self._state = state
-        self._put = put
+        self._put = process.put
+        self._when_caught_up = process.when_caught_up
         self._chance: random.Random = world.chance(host, "link")
         self._delay_s = _BACKOFF_FIRST_S
         self._stream: Connection | None = None
@@ -44,6 +47,14 @@ class SimLink:
         """Subscribe."""
         if self.is_over:
             return
+        if self.is_frozen:
+            self._world.after(_THAW_S, self.open)
+            return
+        self._when_caught_up(self._subscribe)
+
+    def _subscribe(self) -> None:
+        if self.is_over:
+            return
         self._link_id = ""
         self._decoder = recordio.Decoder()
         self._silence_s = _SILENCE_S
@@ -56,11 +67,14 @@ class SimLink:
     def _look(self, stream: Connection) -> None:
         if stream is not self._stream or self.is_over:
             return
+        if self.is_frozen:
+            self._world.after(_THAW_S, self._look, stream)
+            return
         silent_s = self._world.now - self._heard_at
         if silent_s >= self._silence_s:
             self._lose("nothing heard")
         else:
-            self._world.after(self._silence_s - silent_s, self._look, stream)
+            self._world.after(max(0.01, self._silence_s - silent_s), self._look, stream)
 
     def send(self, call: link.Call) -> None:
         """Queue a call; those of one tick go as one request."""
@@ -69,6 +83,9 @@ class SimLink:
             self._world.after(0.0, self._flush)
 
     def _flush(self) -> None:
+        if self.is_frozen:
+            self._world.after(_THAW_S, self._flush)
+            return
         calls, self._waiting = self._waiting, []
         if self._calls is not None and calls and not self.is_over:
             headers = {link.LINK_ID: self._link_id}

@@ -52,6 +52,7 @@ class MasterNode:
         """Start a master process on what is on disk."""
         if self.process is not None:
             return
+        self._network.switch(self.name, on=True)
         clock = ProcessClock(self.clocks)
         name = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
         info = v1.MasterInfo(id=name, ip=1, port=5050, pid="master@sim:5050", hostname=self.name)
@@ -70,6 +71,8 @@ class MasterNode:
 
     def kill(self, *, power: bool = False) -> None:
         """Kill the process; what it had said may still arrive, unless the power went, too."""
+        if power:
+            self._network.switch(self.name, on=False)
         if self.process is None:
             return
         self.process.kill()
@@ -82,6 +85,16 @@ class MasterNode:
         """Let the process die when it next gets to this point."""
         if self.process is not None:
             self.process.doom = point
+
+    def freeze(self) -> None:
+        """Stop the process, as SIGSTOP does."""
+        if self.process is not None:
+            self.process.pause()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self.process is not None:
+            self.process.resume()
 
     def died(self, reason: str) -> None:
         """Bury the process; a supervisor starts another."""

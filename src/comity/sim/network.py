@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from comity.sim.world import World
 
+_DELAY_S = 0.0005
+
 
 class Endpoint(Protocol):
     """What is at one end of a connection."""
@@ -88,7 +90,7 @@ class Network:
         self.world = world
         self.chance: random.Random = world.chance("network")
         self.connections: dict[Connection, None] = {}
-        self.delay_s = 0.0005
+        self.delay_s = _DELAY_S
         """The usual time from host to host; faults raise it."""
         self.loss = 0.0
         """How many packets are lost and must be sent again."""
@@ -152,7 +154,8 @@ class Network:
             self._off.add(host)
 
     def heal(self) -> None:
-        """End every block."""
+        """End every block, and be as fast as usual."""
+        self.hasten()
         self._blocked.clear()
         self._let_pass()
 
@@ -166,6 +169,10 @@ class Network:
                     held, side.held = side.held, deque()
                     for message in held:
                         self.carry(connection, message, to_server=side is connection.client)
+
+    def hasten(self) -> None:
+        """Be as fast as usual."""
+        self.delay_s, self.loss = _DELAY_S, 0.0
 
     def is_blocked(self, source: str, target: str) -> bool:
         """Whether nothing passes from one host to another."""

@@ -7,7 +7,8 @@ A process can be doomed to die at a point of this loop, which is where crashes a
 
 import enum
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Reply, Send, SetTimer
 from comity.core.instants import Instant
@@ -63,6 +64,12 @@ class Node(Protocol):
         ...
 
 
+class _Mark(NamedTuple):
+    """A place in the inbox that somebody waits for the machine to get to."""
+
+    do: Callable[[], None]
+
+
 class Process:
     """Runs one machine until it dies."""
 
@@ -82,11 +89,16 @@ class Process:
         self._is_woken = False
         self._is_writing = False
         self._is_paused = False
+        self._reached: list[Callable[[], None]] = []
 
     def put(self, item: Any) -> None:
         """Queue an input."""
         self._inbox.append(item)
         self._wake()
+
+    def when_caught_up(self, do: Callable[[], None]) -> None:
+        """Call back once every input that is queued now has been handled, durably."""
+        self.put(_Mark(do))
 
     def pause(self) -> None:
         """Stop the process, as SIGSTOP does."""
@@ -116,6 +128,9 @@ class Process:
         now = self.clock.now()
         for _ in range(min(BATCH_MAX, len(self._inbox))):
             item = self._inbox.popleft()
+            if isinstance(item, _Mark):
+                self._reached.append(item.do)
+                continue
             self._world.inputs += 1
             if self._world.tracing:
                 self._world.note(self.name, f"< {item}")
@@ -159,6 +174,9 @@ class Process:
             if not self.alive:
                 return
         node.acted()
+        reached, self._reached = self._reached, []
+        for do in reached:
+            do()
         if self._inbox:
             self._wake()
 

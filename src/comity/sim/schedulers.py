@@ -27,7 +27,8 @@ _GIVEN_UP = (
     v1.TaskState.GONE,
     v1.TaskState.GONE_BY_OPERATOR,
 )
-"""States that a master may say last; what is LOST or UNREACHABLE may come back."""
+"""States that a master may say last."""
+_OUT_OF_SIGHT = (v1.TaskState.LOST, v1.TaskState.UNREACHABLE, v1.TaskState.UNKNOWN)
 
 
 @dataclass(slots=True)
@@ -49,6 +50,11 @@ class Job:
     def is_done(self) -> bool:
         """Whether the scheduler expects nothing of it any more."""
         return self.is_ended or self.state in _GIVEN_UP
+
+    @property
+    def is_out_of_sight(self) -> bool:
+        """Whether its agent is away, perhaps for good, or no master knows anything of it."""
+        return self.state in _OUT_OF_SIGHT
 
 
 @dataclass(slots=True)
@@ -115,10 +121,10 @@ class SimScheduler:
         self._open(self._life)
         self._later(self.manner.reconcile_s, self._reconcile_now_and_then)
 
-    def kill(self) -> None:
-        """Kill the process."""
+    def kill(self, *, power: bool = False) -> None:
+        """Kill the process; without its power nobody is told that its connections are over."""
         if self.is_alive:
-            self._network.drop_process({id(self)}, power=False)
+            self._network.drop_process({id(self)}, power=power)
             self.is_alive = self.is_connected = False
             self._stream = self._calls = None
 
@@ -160,7 +166,7 @@ class SimScheduler:
         if silent_s >= self._silence_s:
             self._lose()
         else:
-            self._later(self._silence_s - silent_s, self._look, stream)
+            self._later(max(0.01, self._silence_s - silent_s), self._look, stream)
 
     def _lose(self) -> None:
         for connection in (self._stream, self._calls):

@@ -71,7 +71,7 @@ def _scheduler(state: State, each: SimScheduler) -> list[str]:
     for job in memory.jobs.values():
         if job.state is None:
             continue
-        if job.is_ended or job.state.is_terminal or job.state is v1.TaskState.UNREACHABLE:
+        if job.is_done or job.is_out_of_sight or job.state.is_terminal:
             if job.name in running:
                 found.append(f"{job.name} runs, and {each.name} thinks it {job.state}")
         elif job.state is not v1.TaskState.RUNNING:

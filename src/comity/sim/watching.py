@@ -66,7 +66,8 @@ class Watcher:
 
     def agent_recovered(self, agent: str, state: "State") -> None:
         """Check that an agent knows after a crash what it knew before."""
-        lost = [key for key in self._seen.get(agent, {}) if key not in state.tasks]
+        seen = self._seen.get(agent, {})
+        lost = [key for key in seen if key not in state.tasks and not self._is_done(key, seen[key])]
         if lost:
             raise Violated(f"{agent} has forgotten {lost} in a crash")
         if self._registered.get(agent, state.id) != state.id:
@@ -96,12 +97,7 @@ class Watcher:
         seen = self._seen.setdefault(name, {})
         for key in [key for key in seen if key not in state.tasks]:
             task = seen.pop(key)
-            if not task.pending and not task.state.is_terminal:
-                continue  # its framework is over
-            last = task.statuses.get(task.state)
-            if last is None or last.uuid not in self.acknowledged:
-                if self.is_over(key[0]):
-                    continue
+            if not self._is_done(key, task):
                 raise Violated(f"{name} has forgotten {key} in {task.state}, unacknowledged")
         for key, executor in state.tasks.items():
             seen[key] = executor.tasks[key[1]]
@@ -119,9 +115,14 @@ class Watcher:
         if (framework_id, task_id) not in self.launched and status.state is v1.TaskState.RUNNING:
             raise Violated(f"{task_id} is said to run, and was never launched")
 
-    def is_over(self, framework_id: FrameworkId) -> bool:
-        """Whether a framework has ended in the eyes of any master."""
-        return framework_id in self._over
+    def _is_done(self, key: TaskKey, task: "Task") -> bool:
+        """Whether a task may be forgotten: its end is acknowledged, or its framework is over."""
+        if key[0] in self._over:
+            return True
+        return any(
+            one.state.is_terminal and one.uuid in self.acknowledged
+            for one in task.statuses.values()
+        )
 
     # the master
 

@@ -9,18 +9,28 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from comity.core.errors import ComityError
+
 EPOCH = 1_700_000_000.0
 """What true wall clocks show when a simulation begins."""
+
+
+class NeverEnds(ComityError):
+    """Far more happens than a cluster of this size can have to do."""
 
 
 class World:
     """The time of one simulation."""
 
-    def __init__(self, seed: int | str, *, tracing: bool = False) -> None:
+    def __init__(
+        self, seed: int | str, *, tracing: bool = False, events_max: int = 300_000
+    ) -> None:
         self.seed = seed
         self.now = 0.0
         self.inputs = 0
         """Inputs that machines have handled."""
+        self.events = 0
+        self.events_max = events_max
         self.lines: list[str] = []
         """The trace, when there is one."""
         self.tracing = tracing
@@ -46,5 +56,8 @@ class World:
         due = self._due
         while due and due[0][0] <= end:
             self.now, _, do, args = heapq.heappop(due)
+            self.events += 1
+            if self.events > self.events_max:
+                raise NeverEnds(f"more than {self.events_max} events: somebody runs in a circle")
             do(*args)
         self.now = end

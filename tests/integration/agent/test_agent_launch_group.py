@@ -7,7 +7,8 @@ import pytest
 
 from comity.resources import text
 from comity.runtime.http import Client
-from comity.wire.mesos import resources, scheduler, v1
+from comity.wire.mesos import resources, v1
+from comity.wire.mesos.checks import CheckCommand
 from comity.wire.mesos.containers import SandboxPath, VolumeSource
 from support.kernel import Kernel, shell
 
@@ -27,18 +28,10 @@ async def launch(mesos, name, *tasks):
     info = v1.ExecutorInfo(
         executor_id=v1.Id(value=name),
         type=v1.ExecutorType.DEFAULT,
-        framework_id=mesos.mesos.framework_id,
         resources=resources.write(text.parse("cpus:0.1;mem:32;disk:1")),
     )
-    group = v1.TaskGroupInfo(tasks=tuple(mesos.task(offer, **task) for task in tasks))
-    operation = v1.Operation(
-        type="LAUNCH_GROUP", launch_group=v1.LaunchGroup(executor=info, task_group=group)
-    )
-    body = scheduler.AcceptBody(
-        offer_ids=(offer.id,), operations=(operation,), filters=v1.Filters(refuse_seconds=0.0)
-    )
-    framework_id = mesos.mesos.framework_id
-    mesos.mesos.call(scheduler.Accept(framework_id=framework_id, accept=body))
+    infos = [mesos.task(offer, **task) for task in tasks]
+    mesos.mesos.launch_group([offer], info, infos, refuse_seconds=0)
 
 
 def parents(path):
@@ -124,3 +117,32 @@ async def test_groups_survive_kill_9_of_the_agent(kernel):
         for task in ("a", "b"):
             await mesos.until_state(task, S.KILLED)
     await client.close()
+
+
+async def test_checks_tell_what_changes(kernel):
+    """A check's result follows what the task does; its first success makes a task healthy once."""
+    command = v1.CommandInfo(value="test -e ready")
+    times = {"delay_seconds": 0.0, "interval_seconds": 0.05}
+    health = v1.HealthCheck(type="COMMAND", command=command, **times)
+    check = v1.CheckInfo(type="COMMAND", command=CheckCommand(command=command), **times)
+    async with kernel.scheduler() as mesos:
+        body = "until [ -e go ]; do sleep 0.05; done; touch ready; exec sleep 600"
+        await launch(mesos, "x", {"id": "a", "health_check": health, "check": check, **shell(body)})
+
+        def codes():
+            found = [one.check_status.command.exit_code for one in mesos.statuses]
+            return [code for code in found if code is not None]
+
+        await mesos.until(lambda: codes() == [1])
+        runs = "a/slaves/*/frameworks/*/executors/x/runs"
+        [sandbox] = kernel.directory.glob(f"{runs}/latest/tasks/a")
+        (sandbox / "go").touch()
+        await mesos.until(lambda: 0 in codes() and mesos.statuses[-1].healthy)
+        assert [one.healthy for one in mesos.statuses].index(True) > 1
+        (sandbox / "ready").unlink()
+        await mesos.until(lambda: S.KILLED in mesos.states("a"))
+        reported = [one.check_status.command.exit_code for one in mesos.statuses[1:]]
+        pairs = zip([None, *reported], reported, strict=False)
+        changes = [after for before, after in pairs if after != before]
+        assert changes[:3] == [1, 0, 1]
+        assert mesos.last("a").healthy is False

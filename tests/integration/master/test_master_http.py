@@ -337,3 +337,24 @@ async def test_operators_reserve_by_call_and_by_form(master, agent):
     assert await reservations(master) == {"ads": 1.0}
     assert (await master.post("/unreserve", form, kind)).status == 409
     assert (await master.post("/unreserve", b"", kind)).status == 400
+
+
+async def test_an_operator_watches(master):
+    def watch(*headers):
+        data = json.dumps({"type": "SUBSCRIBE"}).encode()
+        return master.client.stream("POST", master.url + "/api/v1", data, (*JSON, *headers))
+
+    async with watch(("Accept", "text/html")) as refused:
+        assert refused.status == 406
+    async with watch() as stream:
+        assert (stream.status, stream.header("Content-Type")) == (200, "application/json")
+        events = Events(stream)
+        first = await events.next()
+        assert first["subscribed"]["heartbeat_interval_seconds"] == 15.0
+        assert (await events.next())["type"] == "HEARTBEAT"
+        async with master.subscribe() as framework:
+            await Events(framework).next()
+            added = await events.until("FRAMEWORK_ADDED")
+        await events.until("FRAMEWORK_REMOVED")  # it asked for no failover timeout
+        shown = added["framework_added"]["framework"]["framework_info"]
+        assert (shown["name"], shown["user"]) == ("t", "root")

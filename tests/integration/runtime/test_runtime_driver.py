@@ -168,3 +168,14 @@ async def test_a_store_keeps_order_and_deletes(tmp_path):
     assert store.range("a") == [("ab", b"4")]
     assert (tmp_path / "x.sqlite").stat().st_mode & 0o777 == 0o600
     store.close()
+
+
+async def test_who_waits_to_catch_up_finds_all_that_was_queued_handled_and_durable(drive, tmp_path):
+    store = SqliteStore(tmp_path / "x.sqlite")
+    driver = drive(store=store, max_batch=1)
+    for number in range(5):
+        driver.put(Put(number, b"%d" % number))
+    await driver.caught_up()
+    assert len(driver.machine.seen) == 5
+    assert store.range("") == [("key", b"4")]
+    store.close()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from comity.agent import registration
 from comity.agent.inputs import (
     ContainerExited,
     ContainerFailed,
@@ -13,7 +14,7 @@ from comity.agent.inputs import (
     MasterSaid,
     UpdateRetryDue,
 )
-from comity.agent.outbox import SignalContainer
+from comity.agent.outbox import DestroyContainer, SignalContainer
 from comity.agent.table import table
 from comity.core.effects import SetTimer
 from comity.wire.mesos import codec, executor, link, v1
@@ -192,3 +193,33 @@ def test_a_wrong_update_of_an_executor_is_refused(world, change):
         call = executor.Update(update=executor.UpdateBody(status=status), **ids)
         (reply,) = world.step(ExecutorCalled(1, call)).replies
         assert reply.status == code
+
+
+def test_a_container_that_starts_after_it_was_given_up_is_ended(world):
+    # An image container's start is under way while the agent restarts; the launcher's hello
+    # does not know it yet, so its task is reported as failed.
+    container = world.run()
+    world.restart()
+    assert S.FAILED in world.agent.state.executors["F", "t"].tasks["t"].statuses
+    world.step(ContainerStarted(container, 42))
+    assert world.asked(DestroyContainer) == [DestroyContainer(container, has_image=False)]
+
+
+def test_a_container_whose_end_was_reported_is_ended_when_it_still_runs_at_a_restart(world):
+    container = world.run()
+    world.restart()
+    world.restart(running={container: 42})
+    assert world.asked(DestroyContainer) == [DestroyContainer(container, has_image=False)]
+
+
+def test_the_end_of_a_framework_survives_a_restart(world):
+    container = world.run()
+    world.step(ContainerStarted(container, 42))
+    ended = link.EventShutdownFramework(framework_id=v1.Id(value="F"))
+    world.step(MasterSaid(ended))
+    world.restart(running={container: 42})
+    assert [one.container_id for one in world.asked(SignalContainer)] == [container]
+    assert registration.brought(world.agent.state).tasks == ()
+    world.step(ContainerExited(container, 15))
+    assert world.updates == []
+    assert not [key for key in world.stored if key.startswith(("tasks", "executors", "frameworks"))]

@@ -125,6 +125,9 @@ BAD_TASKS = {
     "must be SELF or PARENT": {
         "container": volume(kind="SANDBOX_PATH", sandbox_path=SandboxPath(path="b"))
     },
+    "needs a nested container": {
+        "container": volume(kind="SANDBOX_PATH", sandbox_path=SandboxPath(type="PARENT", path="v"))
+    },
     "'docker' is not set for DOCKER": {"container": docker()},
     "must not be 'name'": {"container": docker(parameters=(Parameter(key="name", value="x"),))},
     "Only cpus and mem may be included": {"limits": limits(disk=1)},

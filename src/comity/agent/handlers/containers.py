@@ -1,7 +1,7 @@
 """Containers start, fail to start, and end; and what the launcher remembers after a restart."""
 
 from comity.agent import checkpoints
-from comity.agent.handlers import ending, groups, nested, operating, playing
+from comity.agent.handlers import ending, groups, killing, nested, operating, playing
 from comity.agent.inputs import (
     ContainerExited,
     ContainerFailed,
@@ -22,6 +22,8 @@ def on_container_started(state: State, item: ContainerStarted, now: Instant, out
     """A container runs: say so, or end it when it was killed meanwhile."""
     container = state.containers.get(item.container_id)
     if container is None or container.phase == "EXITED":
+        # It was on its way when this agent started, and given up because nobody knew of it.
+        _end_stray(state, item.container_id, out)
         return
     container.phase = "RUNNING"
     container.pid = item.pid
@@ -117,11 +119,20 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
             status = item.exited.get(container.id)
             on_container_exited(state, ContainerExited(container.id, status), now, out)
     for container_id in item.running:
-        if container_id not in state.containers:
-            out.launches.append(DestroyContainer(container_id, has_image=False))
+        _end_stray(state, container_id, out)
     operating.keep_volumes(state, out)
     for executor in list(state.executors.values()):
+        if executor.is_orphaned:
+            killing.shut_down(state, executor, now, out)
         playing.settle(state, executor, now, out)
+
+
+def _end_stray(state: State, container_id: str, out: Outbox) -> None:
+    """End a container that runs although its end was reported, or that nobody here started."""
+    container = state.containers.get(container_id)
+    if container is None or container.phase == "EXITED":
+        has_image = container is not None and container.has_image
+        out.launches.append(DestroyContainer(container_id, has_image=has_image))
 
 
 def _resume_container(state: State, container: Container, now: Instant, out: Outbox) -> None:

@@ -1,5 +1,6 @@
 """Who asks for the end of tasks and executors: KILL, SHUTDOWN, the end of a framework."""
 
+from comity.agent import checkpoints
 from comity.agent.handlers import ending, outcomes, playing, reporting
 from comity.agent.handlers.speaking import send_to_executor
 from comity.agent.inputs import KillDue
@@ -87,9 +88,12 @@ def shut_down_framework(state: State, framework_id: FrameworkId, now: Instant, o
     for key in [key for key in state.executors if key[0] == framework_id]:
         executor = state.executors[key]
         executor.is_orphaned = True
+        checkpoints.save_executor(state, executor, out)
         for task in list(executor.tasks.values()):
             task.pending.clear()
             if task.state.is_terminal:
                 ending.forget_task(state, executor, task, now, out)
+            else:
+                checkpoints.save_task(executor, task, out)
         if key in state.executors:
             shut_down(state, executor, now, out)

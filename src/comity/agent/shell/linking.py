@@ -67,7 +67,8 @@ class Link:
             delay_s = min(delay_s * 2, _BACKOFF_MAX_S)
 
     async def _one_link(self) -> None:
-        await self._driver.settled()
+        # What the last link still said is part of what the agent brings to the next one.
+        await self._driver.caught_up()
         call = link.Subscribe(subscribe=registration.brought(self._state))
         subscription = await Subscription.open(
             self._client, self._url, codec.encode(call), self._headers, carry=(link.LINK_ID,)

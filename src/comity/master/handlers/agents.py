@@ -4,7 +4,16 @@ from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Se
 from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, frameworks, ids, lost, sending, statuses, unsaved
+from comity.master.handlers import (
+    feedback,
+    frameworks,
+    ids,
+    lost,
+    publishing,
+    sending,
+    statuses,
+    unsaved,
+)
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -106,6 +115,7 @@ def _admit(
             link=item.link,
         )
         state.agents[agent_id] = agent
+        publishing.agent_added(state, agent, out)
     state.recovered_agents.pop(agent_id, None)
     if state.unreachable_agents.pop(agent_id, None) is not None:
         out.writes.append(Write(f"unreachable/{agent_id}", None))
@@ -185,6 +195,7 @@ def _recover_framework(state: State, info: v1.FrameworkInfo, now: Instant, out: 
     framework = frameworks.add_framework(state, info, now)
     framework.recovered = True
     framework.unregistered_at = now
+    publishing.framework_added(state, framework, out)
     state.allocator.add_framework(framework.id, framework.roles)
     state.allocator.deactivate_framework(framework.id)
     # Its scheduler needs the time to find this master, even if it asked for no failover timeout.
@@ -228,7 +239,7 @@ def _recover_tasks(
             statuses.advance(state, (agent, framework, agent.tasks[key]), info.state)
             continue
         was_unreachable = framework.unreachable_tasks.pop(key[1], None) is not None
-        _recover_task(state, agent, framework, info)
+        publishing.task_added(state, _recover_task(state, agent, framework, info), out)
         if was_unreachable:
             status = sending.master_status(
                 key[1],
@@ -242,7 +253,7 @@ def _recover_tasks(
     return reported
 
 
-def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Task) -> None:
+def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Task) -> Task:
     role = _role_of(info.resources, framework)
     last_forwarded = info.status_update_state or info.state
     task = Task(
@@ -259,6 +270,7 @@ def _recover_task(state: State, agent: Agent, framework: Framework, info: v1.Tas
     if not task.state.is_terminal:
         agent.used = agent.used + task.resources
         state.allocator.allocated(framework.id, role, task.resources)
+    return task
 
 
 def _lose(

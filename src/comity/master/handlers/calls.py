@@ -103,7 +103,8 @@ def is_uuid(data: bytes | None) -> bool:
 
 @table.on(StreamClosed)
 def on_stream_closed(state: State, item: StreamClosed, now: Instant, out: Outbox) -> None:
-    """A scheduler or an agent is gone, or its connection is."""
+    """A scheduler, an agent or a watching operator is gone, or its connection is."""
+    state.subscribers.pop(item.stream, None)
     framework_id = state.streams.pop(item.stream, None)
     if framework_id is not None:
         frameworks.disconnect(state, state.frameworks[framework_id], now, out)

@@ -3,7 +3,7 @@
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import ids, sending
+from comity.master.handlers import ids, publishing, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
@@ -50,6 +50,9 @@ def on_scheduler_subscribed(
         return
     framework = _admit(state, info, now)
     _attach(state, framework, item, now, out)
+    is_new = framework.reregistered_at is None
+    tell = publishing.framework_added if is_new else publishing.framework_updated
+    tell(state, framework, out)
 
 
 def fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
@@ -259,7 +262,7 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
                 now,
                 agent_id=task.agent_id,
             )
-            sending.remember_status(state, task, status)
+            publishing.remember_status(state, task, status, out)
         framework.completed_tasks.append(task)
     framework.tasks.clear()
     framework.executors.clear()
@@ -272,6 +275,7 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
         framework.stream = None
     del state.frameworks[framework.id]
     state.completed_frameworks[framework.id] = framework
+    publishing.framework_removed(state, framework, out)
     while len(state.completed_frameworks) > COMPLETED_FRAMEWORKS_MAX:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
     want_cycle(state, now, out)

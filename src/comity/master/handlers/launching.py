@@ -7,7 +7,7 @@ or not at all. What makes a task or a group bad is in `validation`.
 from comity.core.effects import Outbox
 from comity.core.ids import ExecutorId
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import publishing, sending
 from comity.master.handlers.placing import Place
 from comity.master.handlers.validation import executors, groups, tasks
 from comity.master.handlers.validation.faults import Invalid
@@ -95,7 +95,8 @@ def _launch_tasks(
             continue
         if info.executor is not None:
             _record_executor(framework, place, info.executor, executor_wanted)
-        _record_task(framework, place, info, wanted)
+        task = _record_task(framework, place, info, wanted)
+        publishing.task_added(state, task, out)
         run.append(info)
     if run:
         event = link.EventRunTasks(
@@ -123,7 +124,7 @@ def _launch_group(
     starts = not executors.runs(framework, place, group.executor)
     _record_executor(framework, place, group.executor, executor_wanted)
     for info, held in zip(group.task_group.tasks, wanted, strict=True):
-        _record_task(framework, place, info, held)
+        publishing.task_added(state, _record_task(framework, place, info, held), out)
     event = link.EventRunTaskGroup(
         framework_info=framework.info,
         executor=group.executor,
@@ -160,7 +161,7 @@ def _record_executor(
     place.agent.executors[framework.id, key] = executor
 
 
-def _record_task(framework: Framework, place: Place, info: v1.TaskInfo, wanted: Resources) -> None:
+def _record_task(framework: Framework, place: Place, info: v1.TaskInfo, wanted: Resources) -> Task:
     """Count a task as running."""
     wanted = wanted.spelled_as(place.remaining)
     _take(place, wanted)
@@ -173,6 +174,7 @@ def _record_task(framework: Framework, place: Place, info: v1.TaskInfo, wanted: 
     )
     framework.tasks[task.task_id] = task
     place.agent.tasks[framework.id, task.task_id] = task
+    return task
 
 
 def _take(place: Place, wanted: Resources) -> None:

@@ -3,7 +3,7 @@
 from comity.core.effects import CancelTimer, CloseStream, Outbox, Write
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, sending, statuses
+from comity.master.handlers import feedback, publishing, sending, statuses
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import AgentReturnDue
 from comity.master.state import Agent, State
@@ -23,7 +23,7 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
         task.state = task.forwarded = status.state
         agent.used = agent.used - task.resources
         state.allocator.released(agent.id, framework.id, task.role, task.resources)
-        sending.remember_status(state, task, status)
+        publishing.remember_status(state, task, status, out)
         framework.tasks.pop(task_id, None)
         framework.unreachable_tasks[task_id] = task
         sending.update(framework, status, out)
@@ -72,6 +72,7 @@ def _forget(state: State, agent: Agent, out: Outbox) -> None:
         out.sends.append(CloseStream(agent.link))
     out.timers.append(CancelTimer(AgentReturnDue(agent.id)))
     del state.agents[agent.id]
+    publishing.agent_removed(state, agent.id, out)
     failure = scheduler.FailureBody(agent_id=v1.Id(value=agent.id))
     for framework in state.frameworks.values():
         sending.to_framework(framework, scheduler.EventFailure(failure=failure), out)

@@ -76,6 +76,8 @@ def acknowledge(
     if agent.link is None:
         return f"{_away(agent)}: it will repeat the update when it is back"
     task = framework.tasks.get(TaskId(body.task_id.value))
+    if task is not None and task.agent_id != agent.id:
+        return f"Task {task.task_id} runs on agent {task.agent_id}, not {agent.id}"
     if task is not None and task.pending_terminal_uuid == body.uuid:
         forget(state, framework, task)
     event = link.EventAcknowledge(

@@ -2,7 +2,7 @@
 
 from comity.core.effects import Headers, Outbox, Reply, Send
 from comity.core.instants import Instant
-from comity.master.state import Agent, Framework, State, Task
+from comity.master.state import Agent, Framework
 from comity.wire import recordio
 from comity.wire.mesos import codec, link, scheduler, v1
 from comity.wire.mesos.codec import Format
@@ -70,10 +70,3 @@ def master_status(
         agent_id=v1.Id(value=agent_id) if agent_id else None,
         unreachable_time=unreachable,
     )
-
-
-def remember_status(state: State, task: Task, status: v1.TaskStatus) -> None:
-    """Keep one status per state, without its data, as Mesos does."""
-    task.statuses.pop(status.state, None)
-    task.statuses[status.state] = codec.replace(status, data=None)
-    state.count(f"master/task_updates/{status.state.value.lower()}")

@@ -3,7 +3,7 @@
 from comity.core.effects import Outbox
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.master.handlers import requests, sending
+from comity.master.handlers import publishing, requests, sending
 from comity.master.state import Agent, Framework, State, Task
 from comity.wire.mesos import codec, link, scheduler, v1
 
@@ -24,7 +24,7 @@ def on_update(state: State, agent: Agent, call: link.Update, now: Instant, out: 
     if task is not None:
         advance(state, (agent, framework, task), call.latest_state or status.state)
         task.forwarded = status.state
-        sending.remember_status(state, task, status)
+        publishing.remember_status(state, task, status, out)
         if status.state.is_terminal:
             task.pending_terminal_uuid = status.uuid
     sending.update(framework, status, out)
@@ -50,7 +50,7 @@ def finish_by_master(state: State, held: Held, status: v1.TaskStatus, out: Outbo
     _, framework, task = held
     advance(state, held, status.state)
     task.forwarded = status.state
-    sending.remember_status(state, task, status)
+    publishing.remember_status(state, task, status, out)
     sending.update(framework, status, out)
     requests.forget(state, framework, task)
 

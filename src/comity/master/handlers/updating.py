@@ -5,7 +5,7 @@ The one scheduler call that is answered with 200, or with why not (Mesos: Master
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.master.handlers import frameworks, sending
+from comity.master.handlers import frameworks, publishing, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.state import Framework, State
@@ -34,6 +34,7 @@ def update_framework(
     frameworks.let_take_part(state, framework)
     if has_changed:
         frameworks.tell_agents(state, framework, out)
+        publishing.framework_updated(state, framework, out)
     sending.refused(to, 200, "", out)
     want_cycle(state, now, out)
 

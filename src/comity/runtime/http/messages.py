@@ -112,7 +112,8 @@ class Stream:
     """A response without end: each `send` is one chunk. Return one from a handler.
 
     Bytes sent before the connection has taken the stream are kept and go first. A reader that lags
-    by more than `high_water` bytes is cut: the stream closes, and `send` answers False.
+    by more than `high_water` bytes is cut: the stream closes, and `send` answers False. What was
+    sent before the connection was there comes on top of that: a long snapshot is not yet a lag.
     """
 
     __slots__ = (
@@ -185,6 +186,7 @@ class Stream:
         """Give the stream its connection (the server does)."""
         self._sink = sink
         early, self._early = self._early, []
+        self.high_water += sum(map(len, early))
         for data in early:
             sink.write(b"%x\r\n%b\r\n" % (len(data), data))
         if self.closed:

@@ -161,7 +161,3 @@ class GetMaintenanceSchedule(
     Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_MAINTENANCE_SCHEDULE"
 ):
     """Read what the name says."""
-
-
-class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
-    """Open the stream of events."""

@@ -23,7 +23,6 @@ from comity.wire.mesos.administration import (
     SetQuota,
     StartMaintenance,
     StopMaintenance,
-    Subscribe,
     UpdateMaintenanceSchedule,
     UpdateQuota,
     UpdateWeights,
@@ -186,6 +185,10 @@ class GetRoles(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_ROLES
     """Read what the name says."""
 
 
+class Subscribe(Wire, frozen=True, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
+    """Watch what happens in the cluster."""
+
+
 class GetMaster(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_MASTER"):
     """Read what the name says."""
 
@@ -319,7 +322,6 @@ MasterCall = (
     | DrainAgent
     | DeactivateAgent
     | ReactivateAgent
-    | Subscribe
     | GetHealth
     | GetFlags
     | GetVersion
@@ -331,6 +333,7 @@ MasterCall = (
     | GetTasks
     | GetRoles
     | GetMaster
+    | Subscribe
     | ListFiles
     | ReadFile
     | MarkAgentGone

@@ -39,6 +39,17 @@ def check_container(container: v1.ContainerInfo) -> None:
         raise Invalid("Parameter in DockerInfo must not be 'name'")
 
 
+def check_no_parent(container: v1.ContainerInfo) -> None:
+    """Refuse volumes out of a parent's sandbox: only a task of a group has a parent."""
+    for volume in container.volumes:
+        path = volume.source.sandbox_path if volume.source is not None else None
+        if path is not None and path.type == "PARENT":
+            raise Invalid(
+                f"Invalid volume: '{path.path}' of the PARENT's sandbox needs a nested container; "
+                "use SELF, or a task group"
+            )
+
+
 def _check_volume(volume: v1.Volume) -> None:
     given = (volume.host_path, volume.image, volume.source)
     if sum(one is not None for one in given) != 1:

@@ -26,6 +26,7 @@ def check(framework: Framework, place: Place, executor: v1.ExecutorInfo) -> Reso
     if executor.container is not None:
         with within("Executor's `ContainerInfo` is invalid"):
             commands.check_container(executor.container)
+            commands.check_no_parent(executor.container)
     if executor.framework_id is None:
         raise Invalid("'ExecutorInfo.framework_id' must be set")
     if executor.framework_id.value != framework.id:

@@ -14,6 +14,8 @@ def check_launch(
 ) -> tuple[Resources, Resources]:
     """Return what a task of LAUNCH asks for, and what its executor adds: nothing if it runs."""
     wanted = check(framework, place, info)
+    if info.container is not None:
+        commands.check_no_parent(info.container)
     executor_wanted = _check_executor(framework, place, info, wanted)
     needed = wanted + executor_wanted
     if not place.remaining.contains(needed):

@@ -1,0 +1,144 @@
+"""The operators' event stream: who watches, and what they are told (master.proto: Event).
+
+Whoever changes tasks, agents or frameworks calls the hook of that change here. An event is built
+and encoded once, whatever the number of subscribers, and not at all when nobody watches. Offers
+and allocations are never told. A subscriber that does not read is cut by its own stream's bound.
+"""
+
+from collections.abc import Callable
+
+from comity.core.effects import CloseStream, OpenStream, Outbox, Send, SetTimer
+from comity.core.ids import AgentId
+from comity.core.instants import Instant
+from comity.master import operator
+from comity.master.inputs import OperatorSubscribed, SubscriberHeartbeatDue
+from comity.master.state import Agent, Framework, State, Task
+from comity.master.table import table
+from comity.wire import recordio
+from comity.wire.mesos import codec, v1
+
+_ALWAYS_TOLD = frozenset(
+    {v1.Reason.TASK_CHECK_STATUS_UPDATED, v1.Reason.TASK_HEALTH_CHECK_STATUS_UPDATED}
+)
+"""Reasons of statuses that are told even though the state is the same (Master::updateTask)."""
+
+
+@table.on(OperatorSubscribed)
+def on_operator_subscribed(
+    state: State, item: OperatorSubscribed, now: Instant, out: Outbox
+) -> None:
+    """Open a stream with a snapshot of everything; one over the limit closes the oldest."""
+    while len(state.subscribers) >= max(1, state.config.max_operator_event_stream_subscribers):
+        oldest = next(iter(state.subscribers))
+        del state.subscribers[oldest]
+        out.sends.append(CloseStream(oldest))
+    state.subscribers[item.stream] = item.format
+    out.sends.append(OpenStream(to=item.to, stream=item.stream, content_type=item.format.value))
+    body = {
+        "get_state": operator.whole_state(state),
+        "heartbeat_interval_seconds": state.config.heartbeat_interval_s,
+    }
+    record = _record({"type": "SUBSCRIBED", "subscribed": body}, item.format)
+    out.sends.append(Send(item.stream, record))
+    _beat(state, item.stream, now, out)
+
+
+@table.on(SubscriberHeartbeatDue)
+def on_subscriber_heartbeat_due(
+    state: State, item: SubscriberHeartbeatDue, now: Instant, out: Outbox
+) -> None:
+    """Beat, unless the stream is closed by now."""
+    if item.stream in state.subscribers:
+        _beat(state, item.stream, now, out)
+
+
+def _beat(state: State, stream: str, now: Instant, out: Outbox) -> None:
+    out.sends.append(Send(stream, _record({"type": "HEARTBEAT"}, state.subscribers[stream])))
+    due = Instant(now + state.config.heartbeat_interval_s)
+    out.timers.append(SetTimer(SubscriberHeartbeatDue(stream), due))
+
+
+def _publish(state: State, build: Callable[[], operator.Document], out: Outbox) -> None:
+    if not state.subscribers:
+        return
+    event = build()
+    formats = dict.fromkeys(state.subscribers.values())
+    records = {format: _record(event, format) for format in formats}
+    out.sends += [Send(stream, records[format]) for stream, format in state.subscribers.items()]
+
+
+def _record(event: operator.Document, format: codec.Format) -> bytes:
+    """Return an event as a record; the document is what the message `events.Event` says."""
+    data = codec.encode(event)
+    if format is not codec.Format.JSON:
+        data = codec.encode(codec.decode(codec.MASTER_EVENT, data), format)
+    return recordio.encode(data)
+
+
+# what is told
+
+
+def task_added(state: State, task: Task, out: Outbox) -> None:
+    """A task was launched, or came with an agent that registered."""
+    _publish(
+        state,
+        lambda: {"type": "TASK_ADDED", "task_added": {"task": operator.task(task)}},
+        out,
+    )
+
+
+def remember_status(state: State, task: Task, status: v1.TaskStatus, out: Outbox) -> None:
+    """Keep one status per state, without its data, as Mesos does; tell of a new state or check."""
+    last = next(reversed(task.statuses), None)
+    task.statuses.pop(status.state, None)
+    kept = task.statuses[status.state] = codec.replace(status, data=None)
+    state.count(f"master/task_updates/{status.state.value.lower()}")
+    if status.state is last and status.reason not in _ALWAYS_TOLD:
+        return
+    body = {"framework_id": task.info.framework_id, "status": kept, "state": task.state}
+    _publish(state, lambda: {"type": "TASK_UPDATED", "task_updated": body}, out)
+
+
+def agent_added(state: State, agent: Agent, out: Outbox) -> None:
+    """An agent registered that was not registered before."""
+    _publish(
+        state,
+        lambda: {"type": "AGENT_ADDED", "agent_added": {"agent": operator.agent(agent)}},
+        out,
+    )
+
+
+def agent_removed(state: State, agent_id: AgentId, out: Outbox) -> None:
+    """An agent is unreachable, gone, or left."""
+    body = {"agent_id": v1.Id(value=agent_id)}
+    _publish(state, lambda: {"type": "AGENT_REMOVED", "agent_removed": body}, out)
+
+
+def framework_added(state: State, framework: Framework, out: Outbox) -> None:
+    """A framework subscribed for the first time, or was learnt of from an agent."""
+    _publish(
+        state,
+        lambda: {
+            "type": "FRAMEWORK_ADDED",
+            "framework_added": {"framework": operator.framework(framework)},
+        },
+        out,
+    )
+
+
+def framework_updated(state: State, framework: Framework, out: Outbox) -> None:
+    """A framework subscribed again, or changed itself."""
+    _publish(
+        state,
+        lambda: {
+            "type": "FRAMEWORK_UPDATED",
+            "framework_updated": {"framework": operator.framework(framework)},
+        },
+        out,
+    )
+
+
+def framework_removed(state: State, framework: Framework, out: Outbox) -> None:
+    """A framework ended."""
+    body = {"framework_info": framework.info}
+    _publish(state, lambda: {"type": "FRAMEWORK_REMOVED", "framework_removed": body}, out)
