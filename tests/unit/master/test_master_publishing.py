@@ -202,7 +202,9 @@ def test_one_too_many_closes_the_oldest():
 def test_an_event_is_encoded_once_for_all(world, monkeypatch):
     encoded = []
     real = codec.encode
-    monkeypatch.setattr(codec, "encode", lambda one: (encoded.append(one), real(one))[1])
+    monkeypatch.setattr(
+        codec, "encode", lambda one, *how: (encoded.append(one), real(one, *how))[1]
+    )
     for number in range(5):
         world.watch(f"op{number}")
     encoded.clear()
