@@ -15,6 +15,7 @@ from comity.master.handlers import (
     unsaved,
 )
 from comity.master.handlers.cycles import want_cycle
+from comity.master.handlers.terms import traits_of
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
     AgentCalled,
@@ -188,7 +189,7 @@ def _recover(
         if key not in reported and not task.state.is_terminal:
             _lose(state, agent, (state.frameworks[key[0]], task), now, out)
     feedback.recover(state, agent, brought.operations, out)
-    state.allocator.add_agent(agent.id, agent.total, agent.used)
+    state.allocator.add_agent(agent.id, agent.total, agent.used, traits_of(agent.info))
 
 
 def _recover_framework(state: State, info: v1.FrameworkInfo, now: Instant, out: Outbox) -> None:

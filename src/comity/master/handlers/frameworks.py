@@ -5,6 +5,7 @@ from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
 from comity.master.handlers import ids, publishing, sending
 from comity.master.handlers.cycles import want_cycle
+from comity.master.handlers.terms import terms_of
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
     FrameworkReturnDue,
@@ -194,7 +195,7 @@ def let_take_part(state: State, framework: Framework) -> None:
         framework.id,
         framework.roles,
         framework.suppressed,
-        gpus="GPU_RESOURCES" in framework.capabilities,
+        terms_of(framework.info),
     )
 
 

@@ -1,0 +1,14 @@
+"""Who is offered what: hierarchical Dominant Resource Fairness with weights, quota and terms.
+
+`allocator` is what the master calls. `tree` holds the roles and their shares, `ranking` the order
+of siblings, `quota` guarantees and limits, `book` who may be offered what of which agent, `filters`
+refusals, `constraints` and `patterns` offer constraints, `cycle` the giving itself, and `explain`
+says why a framework gets nothing.
+"""
+
+from comity.policy.allocator.allocator import Allocator
+from comity.policy.allocator.cycle import Allocation
+from comity.policy.allocator.filters import Refusal
+from comity.policy.allocator.terms import Settings, Terms, Traits
+
+__all__ = ["Allocation", "Allocator", "Refusal", "Settings", "Terms", "Traits"]

@@ -1,0 +1,150 @@
+"""One allocation cycle: free resources go, agent by agent, to whom they are due.
+
+First roles with unsatisfied guarantees get what they lack (and what else their limits allow of the
+same agents); then everything free goes out by fair share, within limits and the headroom. All that
+is free of an agent makes one offer; only quota cuts it (Mesos: hierarchical.cpp, generateOffers).
+"""
+
+import random
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from comity.core.ids import AgentId, FrameworkId
+from comity.core.instants import Instant
+from comity.policy.allocator.agents import Agent
+from comity.policy.allocator.book import Book
+from comity.policy.allocator.portions import Portion
+from comity.policy.allocator.quota import Quotas
+from comity.policy.allocator.tree import Client
+from comity.resources.amounts import NOTHING, Resources
+
+
+class Allocation(NamedTuple):
+    """Resources of an agent that go to a framework for a role."""
+
+    agent_id: AgentId
+    framework_id: FrameworkId
+    role: str
+    resources: Resources
+
+
+class Cycle:
+    """What is given in one cycle."""
+
+    def __init__(self, book: Book, quotas: Quotas, chance: random.Random, now: Instant) -> None:
+        self._book = book
+        self._quotas = quotas
+        self._chance = chance
+        self._now = now
+        self._given: list[Allocation] = []
+        self._sated = 0
+
+    def run(self, agents: Iterable[Agent]) -> list[Allocation]:
+        """Give out what is free of these agents."""
+        book = self._book
+        if not book.wanting:
+            return []
+        book.flush()
+        book.tree.settle()
+        candidates = [agent for agent in agents if agent.active and self._wanted(agent)]
+        if self._quotas.in_force:
+            self._quotas.begin()
+            for agent in self._shuffled(candidates):
+                if not self._give_guarantees(agent):
+                    break
+            self._note_sated()
+            for agent in self._shuffled(candidates):
+                self._give_by_quota(agent)
+        else:
+            for agent in self._shuffled(candidates):
+                self._give(agent)
+        return self._given
+
+    def _shuffled(self, agents: list[Agent]) -> list[Agent]:
+        chance = self._chance.random
+        order = [(chance(), at) for at in range(len(agents))]
+        order.sort()
+        return [agents[at] for _, at in order]
+
+    def _wanted(self, agent: Agent) -> int:
+        """Return the clients that want something of an agent, and may have it."""
+        if not agent.free:
+            return 0
+        if agent.stamp != self._book.stamp or agent.open_until <= self._now:
+            self._book.refresh(agent, self._now)
+        return agent.open & self._book.wanting
+
+    # without quota
+
+    def _give(self, agent: Agent) -> None:
+        tree = self._book.tree
+        while wanted := self._wanted(agent):
+            client = tree.pick(wanted)
+            assert client is not None
+            self._take(agent, client, agent.seen_by(client.mask))
+
+    def _take(self, agent: Agent, client: Client, portion: Portion) -> None:
+        resources = portion.resources
+        agent.set_free(NOTHING if resources is agent.free else agent.free - resources)
+        self._book.tree.give(client, portion)
+        self._given.append(Allocation(agent.id, client.framework_id, client.role.name, resources))
+
+    # by quota
+
+    def _give_guarantees(self, agent: Agent) -> bool:
+        """Give to roles what they are guaranteed; False when no guarantee is unsatisfied."""
+        unhelped = 0
+        while True:
+            hungry = self._quotas.hungry()
+            if not hungry:
+                return False
+            wanted = self._wanted(agent) & hungry & ~unhelped
+            client = self._book.tree.pick(wanted) if wanted else None
+            if client is None:
+                return True
+            offered = self._quotas.guaranteed(client.role.top, agent.seen_by(client.mask))
+            if offered is None:
+                unhelped |= client.role.top.mask
+            else:
+                unhelped |= self._offer(agent, client, offered, wanted)
+
+    def _give_by_quota(self, agent: Agent) -> None:
+        unhelped = 0
+        while wanted := self._wanted(agent) & ~unhelped:
+            if agent.portion.is_plain and self._sated:
+                wanted &= ~self._sated
+            client = self._book.tree.pick(wanted)
+            if client is None:
+                return
+            offered = self._quotas.fair(client.role.top, agent.seen_by(client.mask))
+            unhelped |= self._offer(agent, client, offered, wanted)
+
+    def _offer(self, agent: Agent, client: Client, offered: Portion, wanted: int) -> int:
+        """Give what quota leaves of a portion, or return the clients who do not want that."""
+        seen = agent.seen_by(client.mask)
+        if offered is not seen:
+            alike = self._alike(agent, client, wanted)
+            takers = alike & ~self._book.closed(agent, offered)
+            if not takers:
+                return alike
+            first = self._book.tree.pick(takers)
+            assert first is not None
+            client = first
+        top = client.role.top
+        self._take(agent, client, offered)
+        self._quotas.given(top, offered)
+        if self._quotas.of(top.name).limits:
+            self._note_sated()
+        return 0
+
+    def _alike(self, agent: Agent, client: Client, wanted: int) -> int:
+        """Return the clients of the same role that see the same of an agent."""
+        leaf = client.parent
+        assert leaf is not None
+        for sight in agent.sights:
+            if sight.viewers & client.mask:
+                return leaf.mask & sight.viewers & wanted
+        return client.mask
+
+    def _note_sated(self) -> None:
+        self._sated = self._quotas.sated(self._book.minimums)

@@ -1,0 +1,123 @@
+"""Members in the order of their shares, and the first of them that an agent may serve.
+
+Every member carries a mask: the bits of the clients that are it or lie below it. Sorted blocks,
+each with the union of its members' masks, find the first member of a set in a few steps whatever
+the set is: a client that refuses everything costs nothing but its bit, where a heap would pop it
+for every agent.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
+
+Key = tuple[float, int, str]
+"""Weighted dominant share, times something was given, path: lower comes first."""
+
+BLOCK_MAX = 64
+
+
+class Ranked(Protocol):
+    """What can be ranked; `key` and `mask` change only through its ranking."""
+
+    key: Key
+    mask: int
+
+
+M = TypeVar("M", bound=Ranked)
+
+
+class Ranking(Generic[M]):
+    """Members by key. Keys are unique, since they end in a path."""
+
+    __slots__ = ("_blocks", "_masks", "size")
+
+    def __init__(self) -> None:
+        self._blocks: list[list[tuple[float, int, str, M]]] = []
+        self._masks: list[int] = []
+        self.size = 0
+
+    def __iter__(self) -> Iterator[M]:
+        for block in self._blocks:
+            for entry in block:
+                yield entry[3]
+
+    def first(self, wanted: int) -> M | None:
+        """Return the first member with a bit in `wanted`."""
+        for at, mask in enumerate(self._masks):
+            if mask & wanted:
+                for entry in self._blocks[at]:
+                    if entry[3].mask & wanted:
+                        return entry[3]
+        return None
+
+    def add(self, member: M) -> None:
+        """Rank a new member by its key."""
+        self.size += 1
+        self._insert(member)
+
+    def remove(self, member: M) -> None:
+        """Drop a member."""
+        self.size -= 1
+        self._delete(member)
+
+    def move(self, member: M, key: Key) -> None:
+        """Give a member another key."""
+        if self.size == 1:
+            member.key = key
+            self._blocks[0][0] = (*key, member)
+            return
+        self._delete(member)
+        member.key = key
+        self._insert(member)
+
+    def remask(self, member: M, mask: int) -> None:
+        """Give a member another mask."""
+        at = self._block_of(member.key)
+        self._masks[at] = self._masks[at] & ~member.mask | mask
+        member.mask = mask
+
+    def _block_of(self, key: Key) -> int:
+        """Return the first block whose last entry is not before `key`."""
+        low, high = 0, len(self._blocks)
+        while low < high:
+            middle = (low + high) // 2
+            if self._blocks[middle][-1] < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _insert(self, member: M) -> None:
+        key = member.key
+        if not self._blocks:
+            self._blocks.append([(*key, member)])
+            self._masks.append(member.mask)
+            return
+        at = min(self._block_of(key), len(self._blocks) - 1)
+        block = self._blocks[at]
+        block.insert(bisect_left(block, key), (*key, member))
+        self._masks[at] |= member.mask
+        if len(block) > BLOCK_MAX:
+            self._split(at)
+
+    def _split(self, at: int) -> None:
+        block = self._blocks[at]
+        half = len(block) // 2
+        self._blocks[at : at + 1] = [block[:half], block[half:]]
+        masks = []
+        for part in (block[:half], block[half:]):
+            mask = 0
+            for entry in part:
+                mask |= entry[3].mask
+            masks.append(mask)
+        self._masks[at : at + 1] = masks
+
+    def _delete(self, member: M) -> None:
+        at = self._block_of(member.key)
+        block = self._blocks[at]
+        place = bisect_left(block, member.key)
+        assert block[place][3] is member, "a key changed behind the ranking's back"
+        del block[place]
+        self._masks[at] &= ~member.mask
+        if not block:
+            del self._blocks[at], self._masks[at]
