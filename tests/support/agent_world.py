@@ -32,19 +32,24 @@ class AgentWorld:
         self.now = 1000.0
         self.stored = {}
         self.timers = {}
+        self.chance = random.Random(1)
         self.agent = self.make()
         self.step(LauncherFound({}, {}))
+        self.link()
+
+    def link(self):
+        """Let the agent find its master."""
         body = link.RegisteredBody(
             agent_id=v1.Id(value="A"), master_info=v1.MasterInfo(id="m", ip=1)
         )
-        self.step(MasterSaid(link.EventRegistered(registered=body)))
+        return self.step(MasterSaid(link.EventRegistered(registered=body)))
 
     def make(self):
         state = State(
             config=AgentConfig(work_dir=Path("/work")),
             info=v1.AgentInfo(hostname="h"),
             ip="127.0.0.1",
-            chance=random.Random(1),
+            chance=self.chance,
             started_at=Instant(self.now),
         )
         return Agent(state)
