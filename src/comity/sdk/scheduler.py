@@ -248,12 +248,30 @@ class Scheduler:
         body = wire.RolesBody(roles=tuple(roles))
         self.call(wire.Suppress(framework_id=self.framework_id, suppress=body))
 
-    def kill(self, task_id: str, *, agent_id: str | None = None) -> None:
-        """Kill a task; its terminal update tells when it is gone."""
+    def kill(
+        self, task_id: str, *, agent_id: str | None = None, grace_s: float | None = None
+    ) -> None:
+        """Kill a task; its terminal update tells when it is gone.
+
+        `grace_s` replaces the grace of the task's kill policy; a later call may only shorten it.
+        """
+        policy = None
+        if grace_s is not None:
+            grace = v1.DurationInfo(nanoseconds=round(grace_s * 1e9))
+            policy = v1.KillPolicy(grace_period=grace)
         body = wire.KillBody(
-            task_id=v1.Id(value=task_id), agent_id=v1.Id(value=agent_id) if agent_id else None
+            task_id=v1.Id(value=task_id),
+            agent_id=v1.Id(value=agent_id) if agent_id else None,
+            kill_policy=policy,
         )
         self.call(wire.Kill(framework_id=self.framework_id, kill=body))
+
+    def shutdown(self, executor_id: str, agent_id: str) -> None:
+        """End an executor with its tasks; a FAILURE event tells when it is gone."""
+        body = wire.ShutdownBody(
+            executor_id=v1.Id(value=executor_id), agent_id=v1.Id(value=agent_id)
+        )
+        self.call(wire.Shutdown(framework_id=self.framework_id, shutdown=body))
 
     def acknowledge(self, status: v1.TaskStatus) -> None:
         """Acknowledge a status update; one without uuid needs none and is passed over."""
