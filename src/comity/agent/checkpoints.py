@@ -1,8 +1,8 @@
 """The agent's durable form: keys and values of its store, written and read back.
 
 Keys: `agent`, `frameworks/F`, `executors/F/E`, `tasks/F/E/T`, `containers/C` (nested ones),
-`resources` (what operations made of the agent's) and `operations/U` (not yet acknowledged). Ids are
-percent-encoded where they could hold a slash; user ids never do.
+`resources` (what operations made of the agent's), `operations/U` (not yet acknowledged), `drain`.
+Ids are percent-encoded where they could hold a slash; user ids never do.
 """
 
 from collections import deque
@@ -28,6 +28,7 @@ from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
 from comity.resources import operations
 from comity.wire.mesos import codec, resources, v1
+from comity.wire.mesos.maintenance import DrainConfig
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 _T = TypeVar("_T")
@@ -171,6 +172,12 @@ def record_of(operation: Operation) -> OperationRecord:
     )
 
 
+def save_drain(state: State, out: Outbox) -> None:
+    """Store that the agent drains, or that it does not."""
+    value = codec.encode(state.drain) if state.drain is not None else None
+    out.writes.append(Write("drain", value))
+
+
 def drop_operation(operation: Operation, out: Outbox) -> None:
     """Forget an operation."""
     out.writes.append(Write(f"operations/{operation.uuid.hex()}", None))
@@ -203,6 +210,8 @@ def load(state: State, pairs: list[tuple[str, bytes]]) -> None:
             _load_executor(state, rest, _decode(value, SavedExecutor))
         elif kind == "resources":
             _load_resources(state, value)
+        elif kind == "drain":
+            state.drain = codec.decode(DrainConfig, value)
         elif kind == "operations":
             _load_operation(state, value)
         elif kind == "containers":

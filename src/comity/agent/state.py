@@ -20,6 +20,7 @@ from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import v1
 from comity.wire.mesos.codec import Format
+from comity.wire.mesos.maintenance import DrainConfig
 from comity.wire.mesos.operations import OperationStatus
 
 COMPLETED_MAX = 150
@@ -195,6 +196,8 @@ class State:
     total: Resources = NOTHING
     """What it has: `configured`, as operations changed it."""
     operations: dict[bytes, Operation] = field(default_factory=dict)
+    drain: DrainConfig | None = None
+    """How to end everything, while an operator wants nothing to run here."""
     master: v1.MasterInfo | None = None
     is_linked: bool = False
     is_recovering: bool = True

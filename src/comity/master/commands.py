@@ -4,9 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from comity.core.ids import AgentId, FrameworkId
-from comity.master.inputs import AgentMarkedGone, OperationRequested, TeardownRequested
-from comity.wire.mesos import codec, v1
+from comity.master.inputs import (
+    AgentDeactivated,
+    AgentDrained,
+    AgentMarkedGone,
+    AgentReactivated,
+    OperationRequested,
+    TeardownRequested,
+)
+from comity.wire.mesos import administration, codec, v1
 from comity.wire.mesos import operator as wire
+from comity.wire.mesos.maintenance import DrainConfig
 
 Ask = Callable[[int], Any]
 """Makes the input, given the token under which it is answered."""
@@ -25,6 +33,14 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
         case wire.Teardown():
             framework_id = FrameworkId(call.teardown.framework_id.value)
             return lambda to: TeardownRequested(to, framework_id)
+        case administration.DrainAgent():
+            return _drain(call.drain_agent)
+        case administration.DeactivateAgent():
+            agent_id = AgentId(call.deactivate_agent.agent_id.value)
+            return lambda to: AgentDeactivated(to, agent_id)
+        case administration.ReactivateAgent():
+            agent_id = AgentId(call.reactivate_agent.agent_id.value)
+            return lambda to: AgentReactivated(to, agent_id)
         case wire.ReserveResources():
             reserving = call.reserve_resources
             reserve = v1.Reserve(resources=reserving.resources, source=reserving.source)
@@ -47,6 +63,18 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
             return _operation(destroying.agent_id.value, operation, principal)
         case _:
             return None
+
+
+def _drain(body: administration.DrainAgentBody) -> Ask:
+    grace = body.max_grace_period
+    nanoseconds = grace.seconds * 1_000_000_000 + grace.nanos if grace is not None else None
+    config = DrainConfig(
+        max_grace_period=(
+            v1.DurationInfo(nanoseconds=nanoseconds) if nanoseconds is not None else None
+        ),
+        mark_gone=body.mark_gone,
+    )
+    return lambda to: AgentDrained(to, AgentId(body.agent_id.value), config)
 
 
 def _operation(agent_id: str, operation: v1.Operation, principal: str | None) -> Ask:

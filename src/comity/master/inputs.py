@@ -5,6 +5,7 @@ from msgspec import Struct
 from comity.core.ids import AgentId, FrameworkId
 from comity.wire.mesos import link, scheduler, v1
 from comity.wire.mesos.codec import Format
+from comity.wire.mesos.maintenance import DrainConfig
 
 
 class SchedulerSubscribed(Struct, frozen=True, tag=True):
@@ -63,6 +64,28 @@ class AgentMarkedGone(Struct, frozen=True, tag=True):
     agent_id: AgentId
 
 
+class AgentDrained(Struct, frozen=True, tag=True):
+    """An operator wants nothing to run on an agent any more."""
+
+    to: int
+    agent_id: AgentId
+    config: DrainConfig
+
+
+class AgentDeactivated(Struct, frozen=True, tag=True):
+    """An operator wants an agent to be offered no more."""
+
+    to: int
+    agent_id: AgentId
+
+
+class AgentReactivated(Struct, frozen=True, tag=True):
+    """An operator wants an agent to be offered again."""
+
+    to: int
+    agent_id: AgentId
+
+
 class OperationRequested(Struct, frozen=True, tag=True):
     """An operator changes reservations or volumes of an agent."""
 
@@ -78,6 +101,10 @@ class OperatorSubscribed(Struct, frozen=True, tag=True):
     to: int
     stream: str
     format: Format = Format.JSON
+
+
+class DrainCheckDue(Struct, frozen=True, tag=True):
+    """Time to see whether draining agents are empty."""
 
 
 class AllocationDue(Struct, frozen=True, tag=True):
@@ -128,8 +155,12 @@ Input = (
     | StreamClosed
     | TeardownRequested
     | AgentMarkedGone
+    | AgentDrained
+    | AgentDeactivated
+    | AgentReactivated
     | OperationRequested
     | OperatorSubscribed
+    | DrainCheckDue
     | AllocationDue
     | DirtyAllocationDue
     | HeartbeatDue

@@ -11,6 +11,7 @@ from comity.master.handlers import (  # registers the handlers
     agents,
     calls,
     cycles,
+    draining,
     frameworks,
     operating,
     publishing,
@@ -20,8 +21,9 @@ from comity.master.state import State
 from comity.master.table import table
 from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, v1
+from comity.wire.mesos.maintenance import DrainInfo
 
-HANDLERS = (agents, calls, cycles, frameworks, operating, publishing)
+HANDLERS = (agents, calls, cycles, draining, frameworks, operating, publishing)
 """The modules whose import fills the table."""
 
 
@@ -49,6 +51,11 @@ class Master:
                 state.unreachable_agents[agent_id] = Instant(float(value))
             elif kind == "gone":
                 state.gone_agents[agent_id] = Instant(float(value))
+            elif kind == "deactivated":
+                state.deactivated.add(agent_id)
+            elif kind == "draining":
+                state.draining[agent_id] = codec.decode(DrainInfo, value)
+        draining.watch(state, now, out)
         state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
         out.timers.append(SetTimer(AllocationDue(), state.next_cycle_at))
 

@@ -61,24 +61,37 @@ def whole_state(state: State) -> Document:
 
 def _agents(state: State) -> Document:
     return {
-        "agents": [agent(one) for one in state.agents.values()],
+        "agents": [agent(state, one) for one in state.agents.values()],
         "recovered_agents": list(state.recovered_agents.values()),
     }
 
 
-def agent(one: Agent) -> Document:
+def agent(state: State, one: Agent) -> Document:
     """Return an agent as GET_AGENTS shows it."""
     return {
         "agent_info": one.info,
-        "active": one.link is not None,
-        "deactivated": False,
+        "active": one.link is not None and one.id not in state.deactivated,
+        "deactivated": one.id in state.deactivated,
         "version": VERSION,
         "pid": one.pid,
         "registered_time": _time(one.registered_at),
+        **_optional(
+            reregistered_time=_time(one.reregistered_at) if one.reregistered_at else None,
+            drain_info=state.draining.get(one.id),
+            estimated_drain_start_time=(
+                _time(one.drain_started_at) if one.drain_started_at else None
+            ),
+        ),
+        "capabilities": [{"type": each} for each in views.AGENT_CAPABILITIES],
         "total_resources": resources.write(one.total, refined=True),
         "allocated_resources": resources.write(one.used, refined=True),
         "offered_resources": resources.write(one.offered, refined=True),
     }
+
+
+def _optional(**fields: Any) -> Document:
+    """Return the fields that are there."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _time(at: Instant) -> v1.TimeInfo:

@@ -18,6 +18,7 @@ from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
+from comity.wire.mesos.maintenance import DrainInfo
 
 COMPLETED_FRAMEWORKS_MAX = 50
 COMPLETED_TASKS_MAX = 1000
@@ -141,6 +142,7 @@ class Agent:
     pings_missed: int = 0
     """Pings since it was last heard of."""
     reregistered_at: Instant | None = None
+    drain_started_at: Instant | None = None
     used: Resources = NOTHING
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
@@ -177,6 +179,10 @@ class State:
     """Admitted before this master started, not back yet."""
     unreachable_agents: dict[AgentId, Instant] = field(default_factory=dict)
     gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
+    deactivated: set[AgentId] = field(default_factory=set)
+    """Not offered, by an operator's word; registered or not."""
+    draining: dict[AgentId, DrainInfo] = field(default_factory=dict)
+    """Deactivated to be emptied, or empty by now."""
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     streams: dict[str, FrameworkId] = field(default_factory=dict)
     subscribers: dict[str, Format] = field(default_factory=dict)

@@ -17,6 +17,16 @@ from comity.wire.mesos import resources as wire_resources
 
 Document = dict[str, Any]
 
+AGENT_CAPABILITIES = (
+    "MULTI_ROLE",
+    "HIERARCHICAL_ROLE",
+    "RESERVATION_REFINEMENT",
+    "AGENT_OPERATION_FEEDBACK",
+    "AGENT_DRAINING",
+    "TASK_RESOURCE_LIMITS",
+)
+"""What every agent of this version can."""
+
 
 def _labels(labels: v1.Labels | None) -> list[v1.Label]:
     return list(labels.labels) if labels is not None else []
@@ -184,16 +194,20 @@ def agent(state: State, one: Agent) -> Document:
         "offered_resources": legacy.flat(offered),
         "reserved_resources": {role: legacy.flat(held) for role, held in reserved.items()},
         "unreserved_resources": legacy.flat(unreserved),
-        "active": one.link is not None,
+        "active": one.link is not None and one.id not in state.deactivated,
         "connected": one.link is not None,
-        "deactivated": False,
+        "deactivated": one.id in state.deactivated,
         "version": VERSION,
-        "capabilities": ["MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT"],
+        "capabilities": list(AGENT_CAPABILITIES),
     }
     if one.reregistered_at is not None:
         shown["reregistered_time"] = one.reregistered_at
     if one.info.domain is not None:
         shown["domain"] = one.info.domain
+    if one.id in state.draining:
+        shown["drain_info"] = state.draining[one.id]
+    if one.drain_started_at is not None:
+        shown["estimated_drain_start_time_seconds"] = int(one.drain_started_at)
     return shown
 
 

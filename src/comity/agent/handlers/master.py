@@ -1,6 +1,6 @@
 """What the master says, and what it is told when the link opens."""
 
-from comity.agent.handlers import ending, groups, killing, operating, reporting, tasks
+from comity.agent.handlers import draining, ending, groups, killing, operating, reporting, tasks
 from comity.agent.handlers.speaking import send_to_executor
 from comity.agent.inputs import LinkLost, MasterSaid
 from comity.agent.outbox import EndAgent, ToMaster
@@ -31,6 +31,8 @@ def on_master_said(state: State, item: MasterSaid, now: Instant, out: Outbox) ->
             operating.apply(state, event, now, out)
         case link.EventAcknowledgeOperation() as event:
             operating.acknowledge(state, event, out)
+        case link.EventDrain() as event:
+            draining.drain(state, event.config, now, out)
         case link.EventKillTask() as event:
             killing.kill(state, event, now, out)
         case link.EventPing():

@@ -30,6 +30,7 @@ def report(
     """Make a status this task's next update. After a terminal one, nothing more is reported."""
     if task.state.is_terminal:
         return
+    status = _drained(state, executor, status)
     status = _completed(state, executor, task, status, now)
     assert status.uuid is not None
     task.state = status.state
@@ -40,6 +41,20 @@ def report(
         forward(state, executor, task, now, out)
     checkpoints.save_task(executor, task, out)
     state.count(f"slave/tasks_{status.state.value.removeprefix('TASK_').lower()}")
+
+
+def _drained(state: State, executor: Executor, status: v1.TaskStatus) -> v1.TaskStatus:
+    """Say of a task that is killed while the agent drains that this is why."""
+    if state.drain is None or status.state not in (v1.TaskState.KILLING, v1.TaskState.KILLED):
+        return status
+    status = codec.replace(status, reason=v1.Reason.AGENT_DRAINING)
+    framework = state.frameworks.get(executor.framework_id)
+    aware = framework is not None and any(
+        one.type == "PARTITION_AWARE" for one in framework.capabilities
+    )
+    if state.drain.mark_gone and aware and status.state is v1.TaskState.KILLED:
+        return codec.replace(status, state=v1.TaskState.GONE_BY_OPERATOR)
+    return status
 
 
 def last_status(task: Task) -> v1.TaskStatus | None:

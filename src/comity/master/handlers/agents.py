@@ -5,6 +5,7 @@ from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
 from comity.master.handlers import (
+    draining,
     feedback,
     frameworks,
     ids,
@@ -65,6 +66,7 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
         brought = unsaved.end_strays(state, agent, brought, out)
     _recover(state, agent, brought, now, out)
     _resend(state, agent, out)
+    draining.resume(state, agent, now, out)
     want_cycle(state, now, out)
 
 

@@ -88,6 +88,10 @@ def record_unreachable(state: State, agent_id: AgentId, now: Instant, out: Outbo
 def record_gone(state: State, agent_id: AgentId, now: Instant, out: Outbox) -> None:
     """Remember durably that an agent is gone."""
     state.gone_agents[agent_id] = now
+    state.deactivated.discard(agent_id)
+    state.draining.pop(agent_id, None)
+    out.writes.append(Write(f"deactivated/{agent_id}", None))
+    out.writes.append(Write(f"draining/{agent_id}", None))
     out.writes.append(Write(f"agents/{agent_id}", None))
     out.writes.append(Write(f"unreachable/{agent_id}", None))
     out.writes.append(Write(f"gone/{agent_id}", repr(now).encode()))

@@ -103,7 +103,7 @@ def agent_added(state: State, agent: Agent, out: Outbox) -> None:
     """An agent registered that was not registered before."""
     _publish(
         state,
-        lambda: {"type": "AGENT_ADDED", "agent_added": {"agent": operator.agent(agent)}},
+        lambda: {"type": "AGENT_ADDED", "agent_added": {"agent": operator.agent(state, agent)}},
         out,
     )
 

@@ -6,6 +6,7 @@ carried.
 """
 
 from comity.wire.mesos.base import Id, Wire
+from comity.wire.mesos.maintenance import DrainConfig
 from comity.wire.mesos.operations import OperationRecord, OperationStatus
 from comity.wire.mesos.v1 import (
     AgentInfo,
@@ -164,6 +165,12 @@ class EventAcknowledgeOperation(
     status_uuid: bytes
 
 
+class EventDrain(Wire, frozen=True, kw_only=True, tag_field="type", tag="DRAIN"):
+    """Kill everything; without `config`: the agent is to be used again."""
+
+    config: DrainConfig | None = None
+
+
 class EventMessage(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Bytes from a scheduler to its executor."""
 
@@ -214,6 +221,7 @@ Event = (
     | EventAcknowledge
     | EventApplyOperation
     | EventAcknowledgeOperation
+    | EventDrain
     | EventMessage
     | EventShutdownExecutor
     | EventShutdownFramework
