@@ -15,6 +15,8 @@ from comity.master.handlers import (  # registers the handlers
     frameworks,
     operating,
     publishing,
+    registration,
+    silence,
 )
 from comity.master.inputs import AgentReturnDue, AllocationDue
 from comity.master.state import State
@@ -23,7 +25,17 @@ from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, v1
 from comity.wire.mesos.maintenance import DrainInfo
 
-HANDLERS = (agents, calls, cycles, draining, frameworks, operating, publishing)
+HANDLERS = (
+    agents,
+    calls,
+    cycles,
+    draining,
+    frameworks,
+    operating,
+    publishing,
+    registration,
+    silence,
+)
 """The modules whose import fills the table."""
 
 

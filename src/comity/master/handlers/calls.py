@@ -8,7 +8,15 @@ from collections.abc import Callable
 from comity.core.effects import Outbox
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import agents, feedback, frameworks, offers, requests, sending, updating
+from comity.master.handlers import (
+    feedback,
+    frameworks,
+    offers,
+    requests,
+    sending,
+    silence,
+    updating,
+)
 from comity.master.inputs import SchedulerCalled, StreamClosed
 from comity.master.state import Framework, State
 from comity.master.table import table
@@ -111,4 +119,4 @@ def on_stream_closed(state: State, item: StreamClosed, now: Instant, out: Outbox
         return
     agent_id = state.links.pop(item.stream, None)
     if agent_id is not None:
-        agents.disconnect(state, state.agents[agent_id], now, out)
+        silence.disconnect(state, state.agents[agent_id], now, out)

@@ -5,6 +5,7 @@ On the wire a reservation is written in one of two formats (mesos.proto, Resourc
 are read; which one is written is the caller's choice.
 """
 
+import functools
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +26,12 @@ def read(resources: Iterable[v1.Resource]) -> Resources:
     Raises:
         ResourceInvalid: a value that does not fit its type, or is negative or infinite.
     """
+    return _read(tuple(resources))
+
+
+@functools.lru_cache(maxsize=8192)
+def _read(resources: tuple[v1.Resource, ...]) -> Resources:
+    """Read a list; tasks of one kind share a bundle, which is immutable."""
     amounts: dict[Kind, Amount] = {}
     for resource in resources:
         kind = _read_kind(resource)

@@ -1,0 +1,143 @@
+"""How long a new master works until a whole cluster has registered again.
+
+Steps the real master machine with the bytes that agents send, decoded as the HTTP front does, in
+batches as the driver makes them. Prints seconds of master work, and how that compares with only
+decoding the same bytes by msgspec. No network and no disk: those are the machine's.
+
+    .venv/bin/python bench/kernel/failover.py --agents 10000 --tasks 100000
+"""
+
+import argparse
+import gc
+import time
+
+import msgspec
+
+from comity.core.effects import Outbox
+from comity.core.instants import Instant
+from comity.master import inputs
+from comity.master.config import MasterConfig
+from comity.master.machine import Master
+from comity.master.state import new_state
+from comity.resources import text
+from comity.runtime.process import settle_heap
+from comity.wire.mesos import codec, link, resources, v1
+
+BATCH = 256
+FRAMEWORKS = 10
+
+
+def framework(number):
+    return v1.FrameworkInfo(
+        user="root",
+        name=f"framework {number}",
+        id=v1.Id(value=f"F{number}"),
+        failover_timeout=3600.0,
+        checkpoint=True,
+        roles=(f"role-{number}",),
+        capabilities=(
+            v1.FrameworkCapability(type="MULTI_ROLE"),
+            v1.FrameworkCapability(type="PARTITION_AWARE"),
+        ),
+    )
+
+
+def task(agent_id, number, held):
+    ids = {"task_id": v1.Id(value=f"web.{agent_id}.{number}"), "agent_id": v1.Id(value=agent_id)}
+    statuses = tuple(
+        v1.TaskStatus(
+            **ids,
+            state=state,
+            source=v1.Source.EXECUTOR,
+            executor_id=ids["task_id"],
+            timestamp=1.7e9,
+            uuid=b"u" * 16,
+            container_status=v1.ContainerStatus(
+                container_id=v1.ContainerID(value=f"container-{agent_id}-{number}")
+            ),
+        )
+        for state in (v1.TaskState.STARTING, v1.TaskState.RUNNING)
+    )
+    return v1.Task(
+        name="web",
+        framework_id=v1.Id(value=f"F{number % FRAMEWORKS}"),
+        state=v1.TaskState.RUNNING,
+        resources=held,
+        statuses=statuses,
+        status_update_state=v1.TaskState.RUNNING,
+        **ids,
+    )
+
+
+def subscription(number, tasks):
+    agent_id = f"old-S{number}"
+    held = resources.write(text.parse("cpus:0.1;mem:32"))
+    body = link.SubscribeBody(
+        agent_info=v1.AgentInfo(
+            hostname=f"node-{number}",
+            port=5051,
+            id=v1.Id(value=agent_id),
+            resources=resources.write(
+                text.parse("cpus:16;mem:65536;disk:100000;ports:[31000-32000]")
+            ),
+        ),
+        frameworks=tuple(framework(each) for each in range(FRAMEWORKS)),
+        tasks=tuple(task(agent_id, each, held) for each in range(tasks)),
+    )
+    return codec.encode(link.Subscribe(subscribe=body))
+
+
+def restarted(messages, registry):
+    """Step a new master until all have registered; return it and the seconds that it worked."""
+    info = v1.MasterInfo(id="new", ip=16777343, port=5050, hostname="127.0.0.1")
+    state = new_state(MasterConfig(), info, Instant(1.7e9), 1)
+    master = Master(state)
+    settle_heap()
+    began = time.perf_counter()
+    out = Outbox()
+    master.recover(registry, Instant(1.7e9), out)
+    recovered_s = time.perf_counter() - began
+    began = time.perf_counter()
+    longest_s = 0.0
+    for first in range(0, len(messages), BATCH):
+        batch_began = time.perf_counter()
+        out = Outbox()
+        for number, body in enumerate(messages[first : first + BATCH], first):
+            call = codec.decode(codec.LINK_SUBSCRIBE, body)
+            item = inputs.AgentSubscribed(number, call, f"link-{number}", "127.0.0.1")
+            master.step(item, Instant(1.7e9 + 1), out)
+        longest_s = max(longest_s, time.perf_counter() - batch_began)
+    return state, recovered_s, time.perf_counter() - began, longest_s
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--agents", type=int, default=10_000)
+    parser.add_argument("--tasks", type=int, default=100_000)
+    args = parser.parse_args()
+    each = args.tasks // args.agents
+    messages = [subscription(number, each) for number in range(args.agents)]
+    registry = [
+        (f"agents/old-S{number}", codec.encode(call.subscribe.agent_info))
+        for number, call in enumerate(codec.decode(codec.LINK_SUBSCRIBE, body) for body in messages)
+    ]
+    size_mb = sum(map(len, messages)) / 1e6
+    decoder = msgspec.json.Decoder(link.Subscribe)
+    gc.collect()
+    began = time.perf_counter()
+    for body in messages:
+        decoder.decode(body)
+    plain_s = time.perf_counter() - began
+    state, recovered_s, worked_s, longest_s = restarted(messages, sorted(registry))
+    known = sum(len(one.tasks) for one in state.frameworks.values())
+    assert len(state.agents) == args.agents
+    assert known == each * args.agents
+    print(f"agents {args.agents}, tasks {known}, {size_mb:.0f} MB of registrations")
+    print(f"registry read       {recovered_s:7.2f} s")
+    print(f"registered again    {worked_s:7.2f} s of master work, longest batch {longest_s:.3f} s")
+    print(f"plain decode        {plain_s:7.2f} s")
+    print(f"ratio to decoding   {worked_s / plain_s:7.1f}")
+
+
+if __name__ == "__main__":
+    main()
