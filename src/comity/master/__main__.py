@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from comity.core import durations
 from comity.master import shell
 from comity.master.config import MasterConfig
 from comity.runtime import logs, process
@@ -37,13 +38,76 @@ def _parser() -> argparse.ArgumentParser:
         default=default.max_operator_event_stream_subscribers,
         help="operators that may watch at a time (%(default)s)",
     )
+    _add_registry_flags(parser, default)
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
 
 
+def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
+    """Add the flags about what is remembered, and for how long."""
+    parser.add_argument(
+        "--agent-removal-rate-limit",
+        type=_removal_interval,
+        default=default.agent_removal_interval_s,
+        metavar="AGENTS/DURATION",
+        help="silent agents that may be given up in a time, as 1/20mins (no limit)",
+    )
+    for name, shown in (("registry-gc-interval", "15mins"), ("registry-max-agent-age", "2weeks")):
+        parser.add_argument(
+            f"--{name}",
+            type=_duration,
+            default=getattr(default, f"{name.replace('-', '_')}_s"),
+            metavar="DURATION",
+            help=f"see docs/reference/config.md ({shown})",
+        )
+    for name in (
+        "registry-max-agent-count",
+        "max-completed-frameworks",
+        "max-completed-tasks-per-framework",
+        "max-unreachable-tasks-per-framework",
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=_count,
+            default=getattr(default, name.replace("-", "_")),
+            help="see docs/reference/config.md (%(default)s)",
+        )
+
+
+def _our_spelling(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with Mesos's names of flags (`--work_dir`) as ours (`--work-dir`)."""
+    ours = []
+    for each in argv:
+        name, equals, value = each.partition("=")
+        ours.append(name.replace("_", "-") + equals + value if name.startswith("--") else each)
+    return ours
+
+
+def _duration(given: str) -> float:
+    try:
+        return durations.parse(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(given: str) -> int:
+    if not given.isdigit():
+        raise argparse.ArgumentTypeError(f"{given!r} is no number, zero or more")
+    return int(given)
+
+
+def _removal_interval(given: str) -> float:
+    agents, slash, duration = given.partition("/")
+    if not slash or not agents.isdigit() or int(agents) == 0:
+        raise argparse.ArgumentTypeError(
+            f"{given!r} is no rate: write AGENTS/DURATION, as 1/20mins"
+        )
+    return _duration(duration) / int(agents)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(_our_spelling(sys.argv[1:] if argv is None else argv))
     logs.configure("master")
     config = MasterConfig(
         ip=args.ip,
@@ -53,6 +117,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         cluster=args.cluster,
         credentials=args.credentials,
         log_file=args.log_file,
+        agent_removal_interval_s=args.agent_removal_rate_limit,
+        registry_gc_interval_s=args.registry_gc_interval,
+        registry_max_agent_age_s=args.registry_max_agent_age,
+        registry_max_agent_count=args.registry_max_agent_count,
+        max_completed_frameworks=args.max_completed_frameworks,
+        max_completed_tasks_per_framework=args.max_completed_tasks_per_framework,
+        max_unreachable_tasks_per_framework=args.max_unreachable_tasks_per_framework,
         max_operator_event_stream_subscribers=args.max_operator_event_stream_subscribers,
     )
     return process.run(lambda stop: shell.run(config, stop))

@@ -33,6 +33,23 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Pings an agent may leave unanswered before it is unreachable (75 s with the defaults)."""
     agent_reregister_timeout_s: float = 600.0
     """Seconds that a disconnected or recovered agent has to come back. Mesos's minimum is 600."""
+    agent_removal_interval_s: float = 0.0
+    """Seconds between two agents that are given up because they are silent; 0 sets no limit.
+
+    Against a broken switch that takes away half of the cluster. Mesos's flag is a rate: `1/20mins`.
+    """
+    registry_gc_interval_s: float = 900.0
+    """Seconds between looks for unreachable and gone agents that are too old or too many."""
+    registry_max_agent_age_s: float = 14 * 86400.0
+    """Seconds for which the registry remembers an unreachable or gone agent."""
+    registry_max_agent_count: int = 102400
+    """Unreachable agents, and gone agents, that the registry remembers at most."""
+    max_completed_frameworks: int = 50
+    """Frameworks that have ended and are still shown, and known to have ended."""
+    max_completed_tasks_per_framework: int = 1000
+    """Tasks that have ended and are still shown."""
+    max_unreachable_tasks_per_framework: int = 1000
+    """Tasks of unreachable agents that are remembered, the newest."""
     heartbeat_interval_s: float = 15.0
     """Seconds between heartbeats on scheduler streams. Clients rely on 15."""
     max_operator_event_stream_subscribers: int = 1000

@@ -141,6 +141,14 @@ class AgentReturnDue(Struct, frozen=True, tag=True):
     agent_id: AgentId
 
 
+class RemovalDue(Struct, frozen=True, tag=True):
+    """The next silent agent may be given up; stale when all of them were heard of again."""
+
+
+class RegistryGcDue(Struct, frozen=True, tag=True):
+    """Time to look for agents that the registry need not remember."""
+
+
 class FrameworkReturnDue(Struct, frozen=True, tag=True):
     """A disconnected framework's failover timeout is over."""
 
@@ -167,5 +175,7 @@ Input = (
     | SubscriberHeartbeatDue
     | PingDue
     | AgentReturnDue
+    | RemovalDue
+    | RegistryGcDue
     | FrameworkReturnDue
 )

@@ -16,9 +16,11 @@ from comity.master.handlers import (  # registers the handlers
     operating,
     publishing,
     registration,
+    registry,
+    removal,
     silence,
 )
-from comity.master.inputs import AgentReturnDue, AllocationDue
+from comity.master.inputs import AgentReturnDue, AllocationDue, RegistryGcDue
 from comity.master.state import State
 from comity.master.table import table
 from comity.resources.amounts import NOTHING
@@ -34,6 +36,8 @@ HANDLERS = (
     operating,
     publishing,
     registration,
+    registry,
+    removal,
     silence,
 )
 """The modules whose import fills the table."""
@@ -70,6 +74,8 @@ class Master:
         draining.watch(state, now, out)
         state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
         out.timers.append(SetTimer(AllocationDue(), state.next_cycle_at))
+        look_at = Instant(now + state.config.registry_gc_interval_s)
+        out.timers.append(SetTimer(RegistryGcDue(), look_at))
 
 
 def check_invariants(state: State) -> None:

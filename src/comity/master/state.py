@@ -20,9 +20,6 @@ from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.maintenance import DrainInfo
 
-COMPLETED_FRAMEWORKS_MAX = 50
-COMPLETED_TASKS_MAX = 1000
-
 
 @dataclass(slots=True)
 class Task:
@@ -104,7 +101,7 @@ class Framework:
     suppressed: set[str] = field(default_factory=set)
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     unreachable_tasks: dict[TaskId, Task] = field(default_factory=dict)
-    completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_TASKS_MAX))
+    completed_tasks: deque[Task] = field(default_factory=deque)
     executors: dict[tuple[AgentId, ExecutorId], Executor] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
@@ -177,6 +174,9 @@ class State:
     links: dict[str, AgentId] = field(default_factory=dict)
     recovered_agents: dict[AgentId, v1.AgentInfo] = field(default_factory=dict)
     """Admitted before this master started, not back yet."""
+    removals: dict[AgentId, None] = field(default_factory=dict)
+    """Agents that wait to be given up, in order, because removals are limited."""
+    next_removal_at: float = 0.0
     unreachable_agents: dict[AgentId, Instant] = field(default_factory=dict)
     gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
     deactivated: set[AgentId] = field(default_factory=set)

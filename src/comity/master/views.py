@@ -8,6 +8,7 @@ synchronously, in one piece, so that a document never mixes two moments.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from comity.core import durations
 from comity.core.instants import Instant
 from comity.master.config import VERSION
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
@@ -374,6 +375,12 @@ def flags(state: State) -> dict[str, str]:
         "cluster": config.cluster,
         "ip": config.ip,
         "max_agent_ping_timeouts": str(config.pings_missed_max),
+        "max_completed_frameworks": str(config.max_completed_frameworks),
+        "max_completed_tasks_per_framework": str(config.max_completed_tasks_per_framework),
+        "max_unreachable_tasks_per_framework": str(config.max_unreachable_tasks_per_framework),
+        "registry_gc_interval": durations.text(config.registry_gc_interval_s),
+        "registry_max_agent_age": durations.text(config.registry_max_agent_age_s),
+        "registry_max_agent_count": str(config.registry_max_agent_count),
         "port": str(state.info.port),
         "work_dir": str(config.work_dir),
     }

@@ -108,6 +108,7 @@ class MasterNode:
     def stepped(self) -> None:
         """Check what must hold between batches."""
         assert self._machine is not None
+        self._watcher.master_stepped(self._machine.state)
         if self._watcher.is_thorough:
             check_invariants(self._machine.state)
 

@@ -126,9 +126,12 @@ class Watcher:
 
     # the master
 
+    def master_stepped(self, state: MasterState) -> None:
+        """Learn which frameworks are over; what follows from it may be said half way to a crash."""
+        self._over.update(state.completed_frameworks)
+
     def master_acted(self, state: MasterState, disk: Disk) -> None:
         """Check that what the master promised is on disk."""
-        self._over.update(state.completed_frameworks)
         if not self.is_thorough:
             return
         durable = dict(disk.range())

@@ -2,7 +2,7 @@
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, lost, sending, statuses
+from comity.master.handlers import feedback, lost, removal, sending, statuses
 from comity.master.handlers.cycles import want_cycle
 from comity.master.inputs import AgentCalled, AgentMarkedGone
 from comity.master.state import State
@@ -19,6 +19,7 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
         return
     agent = state.agents[agent_id]
     agent.pings_missed = 0
+    removal.spare(state, agent_id)
     for call in item.calls:
         match call:
             case link.Update():
@@ -47,6 +48,7 @@ def on_agent_marked_gone(state: State, item: AgentMarkedGone, now: Instant, out:
         lost.remove_agent(state, agent, now, out, gone=True)
     elif item.agent_id in state.recovered_agents or item.agent_id in state.unreachable_agents:
         state.recovered_agents.pop(item.agent_id, None)
+        state.removals.pop(item.agent_id, None)
         state.unreachable_agents.pop(item.agent_id, None)
         lost.record_gone(state, item.agent_id, now, out)
     elif item.agent_id not in state.gone_agents:

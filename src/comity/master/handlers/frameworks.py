@@ -1,5 +1,7 @@
 """Frameworks come, fail over, go away and end."""
 
+from collections import deque
+
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
@@ -13,7 +15,7 @@ from comity.master.inputs import (
     SchedulerSubscribed,
     TeardownRequested,
 )
-from comity.master.state import COMPLETED_FRAMEWORKS_MAX, Agent, Framework, State
+from comity.master.state import Agent, Framework, State
 from comity.master.table import table
 from comity.policy import roles
 from comity.wire.mesos import codec, link, scheduler, v1
@@ -142,6 +144,7 @@ def add_framework(state: State, info: v1.FrameworkInfo, now: Instant) -> Framewo
         roles=roles_of(info),
         capabilities=capabilities_of(info),
         registered_at=now,
+        completed_tasks=deque(maxlen=state.config.max_completed_tasks_per_framework),
     )
     state.frameworks[framework.id] = framework
     return framework
@@ -277,7 +280,7 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
     del state.frameworks[framework.id]
     state.completed_frameworks[framework.id] = framework
     publishing.framework_removed(state, framework, out)
-    while len(state.completed_frameworks) > COMPLETED_FRAMEWORKS_MAX:
+    while len(state.completed_frameworks) > state.config.max_completed_frameworks:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
     want_cycle(state, now, out)
 

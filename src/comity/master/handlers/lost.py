@@ -26,6 +26,8 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
         publishing.remember_status(state, task, status, out)
         framework.tasks.pop(task_id, None)
         framework.unreachable_tasks[task_id] = task
+        if len(framework.unreachable_tasks) > state.config.max_unreachable_tasks_per_framework:
+            del framework.unreachable_tasks[next(iter(framework.unreachable_tasks))]
         sending.update(framework, status, out)
     feedback.lose(state, agent, OperationState.UNREACHABLE, out)
     _forget(state, agent, out)
@@ -67,6 +69,7 @@ def _forget(state: State, agent: Agent, out: Outbox) -> None:
         if framework.tasks.pop(task_id, None) is not None:
             framework.completed_tasks.append(task)  # it ended, only the acknowledgement is missing
     state.allocator.remove_agent(agent.id)
+    state.removals.pop(agent.id, None)
     if agent.link is not None:
         state.links.pop(agent.link, None)
         out.sends.append(CloseStream(agent.link))

@@ -6,7 +6,7 @@ from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Se
 from comity.core.errors import InvariantViolated
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import draining, ids, publishing, recovery, sending, unsaved
+from comity.master.handlers import draining, ids, publishing, recovery, removal, sending, unsaved
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import AgentReturnDue, AgentSubscribed, PingDue
@@ -101,6 +101,7 @@ def _admit(
     agent_id = AgentId(info.id.value)
     known = state.agents.get(agent_id)
     stored = state.recovered_agents.pop(agent_id, None)
+    removal.spare(state, agent_id)
     if known is not None:
         stored = known.info
         _break_link(state, known, out)

@@ -2,7 +2,7 @@
 
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.master.handlers import lost, sending, unsaved
+from comity.master.handlers import removal, sending, unsaved
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import AgentReturnDue, PingDue
 from comity.master.state import Agent, State
@@ -18,8 +18,9 @@ def on_ping_due(state: State, item: PingDue, now: Instant, out: Outbox) -> None:
         return
     # Counted, not timed: after this process was stopped for a while, agents get their pings first.
     if agent.pings_missed >= state.config.pings_missed_max:
-        lost.mark_unreachable(state, agent, now, out)
-        return
+        removal.give_up(state, agent.id, now, out)
+        if agent.id not in state.removals:
+            return
     agent.pings_missed += 1
     sending.to_agent(agent, link.EventPing(), out)
     out.timers.append(SetTimer(item, Instant(now + state.config.ping_interval_s)))
@@ -39,8 +40,6 @@ def disconnect(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
 def on_agent_return_due(state: State, item: AgentReturnDue, now: Instant, out: Outbox) -> None:
     """Give up an agent that did not come back, also one known from the registry only."""
     agent = state.agents.get(item.agent_id)
-    if agent is not None and agent.link is None:
-        lost.mark_unreachable(state, agent, now, out)
-    elif item.agent_id in state.recovered_agents:
-        del state.recovered_agents[item.agent_id]
-        lost.record_unreachable(state, item.agent_id, now, out)
+    is_away = agent is not None and agent.link is None
+    if is_away or item.agent_id in state.recovered_agents:
+        removal.give_up(state, item.agent_id, now, out)
