@@ -31,6 +31,8 @@ from comity.runtime.http.legacy import (
     text,
 )
 from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.meters import system
+from comity.wire import prometheus
 from comity.wire.mesos import agent_responses, codec, operator
 from comity.wire.mesos import executor as wire
 
@@ -49,6 +51,8 @@ class AgentHttp:
         self._router.add("GET", "/health", _health)
         for path, build in self._documents().items():
             self._router.add("GET", path, self._read(build))
+        for path in ("/metrics", "/metrics/prometheus"):
+            self._router.add("GET", path, self._prometheus)
         add_file_routes(self._router, files)
 
     async def handle(self, request: Request) -> Response | Stream:
@@ -100,8 +104,14 @@ class AgentHttp:
             "/version": lambda: {"version": VERSION},
             "/containers": lambda: views.containers(state, self._usage()),
             "/monitor/statistics": lambda: views.containers(state, self._usage()),
-            "/metrics/snapshot": lambda: views.metrics(state, clock.now()),
+            "/metrics/snapshot": lambda: {**views.metrics(state, clock.now()), **system()},
         }
+
+    async def _prometheus(self, request: Request) -> Response:
+        await self._driver.settled()
+        shown = {**views.metrics(self._state, self._driver.clock.now()), **system()}
+        counters = {name: shown.pop(name) for name in self._state.counters if name in shown}
+        return Response(200, prometheus.render(shown, counters, "mesos"), prometheus.CONTENT_TYPE)
 
     def _usage(self) -> dict[str, dict[str, float]]:
         now = self._driver.clock.now()

@@ -39,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         help="operators that may watch at a time (%(default)s)",
     )
     _add_registry_flags(parser, default)
+    parser.add_argument(
+        "--publish-per-framework-metrics",
+        action=argparse.BooleanOptionalAction,
+        default=default.publish_per_framework_metrics,
+        help="show metrics of each framework (%(default)s)",
+    )
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
 
@@ -124,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         max_completed_frameworks=args.max_completed_frameworks,
         max_completed_tasks_per_framework=args.max_completed_tasks_per_framework,
         max_unreachable_tasks_per_framework=args.max_unreachable_tasks_per_framework,
+        publish_per_framework_metrics=args.publish_per_framework_metrics,
         max_operator_event_stream_subscribers=args.max_operator_event_stream_subscribers,
     )
     return process.run(lambda stop: shell.run(config, stop))

@@ -54,3 +54,5 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Seconds between heartbeats on scheduler streams. Clients rely on 15."""
     max_operator_event_stream_subscribers: int = 1000
     """Operators that may watch at a time; one more closes the oldest stream."""
+    publish_per_framework_metrics: bool = True
+    """Whether metrics of each framework are shown; with many frameworks they are many."""

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from comity.core.ids import FrameworkId
-from comity.master import commands, operator, views
+from comity.master import commands, metrics, operator, views
 from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
     AgentSubscribed,
+    AllocationDue,
+    DirtyAllocationDue,
     OperatorSubscribed,
     SchedulerCalled,
     SchedulerSubscribed,
@@ -33,6 +35,8 @@ from comity.runtime.http.legacy import (
     text,
 )
 from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.meters import Meter, system
+from comity.wire import prometheus
 from comity.wire.mesos import codec, link, responses, scheduler
 from comity.wire.mesos import operator as wire
 
@@ -61,6 +65,8 @@ class MasterHttp:
         self._router.add("POST", "/tasks", self._tasks)
         for path, build in self._documents().items():
             self._router.add("GET", path, self._read(build))
+        for path in ("/metrics", "/metrics/prometheus"):
+            self._router.add("GET", path, self._prometheus)
         add_file_routes(self._router, files)
 
     async def handle(self, request: Request) -> Response | Stream:
@@ -119,6 +125,10 @@ class MasterHttp:
             new = str(uuid.uuid4())
             return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format))
         await self._driver.settled()
+        if isinstance(call, wire.GetMetrics):
+            pairs = [{"name": name, "value": value} for name, value in self._metrics().items()]
+            shown = {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
+            return in_format(Response(200, codec.encode(shown)), responses.MasterResponse, format)
         answer = operator.answer(self._state, call, self._driver.clock.now())
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this master yet")
@@ -145,7 +155,7 @@ class MasterHttp:
     # reads
 
     def _documents(self) -> dict[str, Callable[[Request], Any]]:
-        state, clock = self._state, self._driver.clock
+        state = self._state
         return {
             "/state": lambda request: views.whole_state(state),
             "/state.json": lambda request: views.whole_state(state),
@@ -156,9 +166,20 @@ class MasterHttp:
             ),
             "/roles": lambda request: views.roles_document(state),
             "/flags": lambda request: {"flags": views.flags(state)},
-            "/metrics/snapshot": lambda request: views.metrics(state, clock.now()),
+            "/metrics/snapshot": lambda request: self._metrics(),
             "/version": lambda request: {"version": VERSION},
         }
+
+    def _metrics(self) -> dict[str, float]:
+        now = self._driver.clock.now()
+        return {**metrics.snapshot(self._state, now), **_measured(self._driver)}
+
+    async def _prometheus(self, request: Request) -> Response:
+        await self._driver.settled()
+        gauges = metrics.gauges(self._state, self._driver.clock.now())
+        gauges.update(_measured(self._driver))
+        body = prometheus.render(gauges, metrics.counters(self._state), "mesos")
+        return Response(200, body, prometheus.CONTENT_TYPE)
 
     def _read(self, build: Callable[[Request], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:
@@ -191,6 +212,26 @@ class MasterHttp:
         info = self._state.info
         host = info.address.hostname if info.address is not None else info.hostname
         return Response(307, b"", "", (("Location", f"//{host}:{info.port}"),))
+
+
+METERED = (AllocationDue, DirtyAllocationDue)
+"""Inputs whose steps are timed: allocation cycles."""
+
+
+def _measured(driver: Driver) -> dict[str, float]:
+    """Return what only a shell knows: queues, durations, the machine."""
+    cycles = Meter.merged(driver.meters.values())
+    return {
+        "master/event_queue_messages": float(driver.waiting),
+        "master/event_queue_dispatches": float(driver.waiting),
+        "master/event_queue_http_requests": float(driver.asking),
+        "allocator/mesos/event_queue_dispatches": float(driver.waiting),
+        "allocator/mesos/allocation_runs": float(cycles.count),
+        **cycles.numbers("allocator/mesos/allocation_run_ms"),
+        **driver.lateness.numbers("allocator/mesos/allocation_run_latency_ms"),
+        **driver.commits.numbers("registrar/state_store_ms"),
+        **system(),
+    }
 
 
 async def _post_only(request: Request) -> Response:

@@ -4,6 +4,8 @@ Where the story goes: `inputs` says what can happen, `handlers` what is done abo
 is known, `views` how it looks from outside.
 """
 
+from collections import Counter
+
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
@@ -94,5 +96,14 @@ def check_invariants(state: State) -> None:
         assert state.agents[offer.agent_id].offers[offer.id] is offer
         assert state.frameworks[offer.framework_id].offers[offer.id] is offer
         assert state.frameworks[offer.framework_id].stream is not None
+    for framework in state.frameworks.values():
+        held = NOTHING
+        for task in framework.tasks.values():
+            held = held + (NOTHING if task.state.is_terminal else task.resources)
+        for executor in framework.executors.values():
+            held = held + executor.resources
+        assert held == framework.used, f"{framework.id}: counts {framework.used}, holds {held}"
+        states = Counter(task.state for task in framework.tasks.values())
+        assert states == {k: v for k, v in framework.tasks.counts.items() if v}, framework.id
     for stream, framework_id in state.streams.items():
         assert state.frameworks[framework_id].stream == stream

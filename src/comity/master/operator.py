@@ -22,10 +22,6 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
         case operator.GetFlags():
             shown = [{"name": k, "value": v} for k, v in views.flags(state).items()]
             return {"type": "GET_FLAGS", "get_flags": {"flags": shown}}
-        case operator.GetMetrics():
-            numbers = views.metrics(state, now)
-            pairs = [{"name": k, "value": v} for k, v in numbers.items()]
-            return {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
         case operator.GetMaster():
             return {
                 "type": "GET_MASTER",

@@ -7,7 +7,7 @@ import uuid
 
 from comity.core.effects import Outbox
 from comity.master.config import VERSION, MasterConfig
-from comity.master.http import MasterHttp
+from comity.master.http import METERED, MasterHttp
 from comity.master.inputs import StreamClosed
 from comity.master.machine import Master
 from comity.master.state import new_state
@@ -29,7 +29,7 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
         config, _info(config, config.port), clock.now(), random.SystemRandom().getrandbits(32)
     )
     master = Master(state)
-    driver = Driver(master, store, stream_closed=StreamClosed, clock=clock)
+    driver = Driver(master, store, stream_closed=StreamClosed, clock=clock, metered=METERED)
     files = Files()
     if config.log_file is not None:
         files.attach("/master/log", config.log_file)

@@ -14,47 +14,14 @@ from dataclasses import dataclass, field
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.master.config import MasterConfig
+from comity.master.holdings import Executor as Executor  # also known by this module
+from comity.master.holdings import Holding
+from comity.master.holdings import Task as Task
 from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.maintenance import DrainInfo
-
-
-@dataclass(slots=True)
-class Task:
-    """A task as the master knows it."""
-
-    info: v1.Task
-    """Everything but state and statuses, which are here."""
-    state: v1.TaskState
-    """The latest state, which decides about resources."""
-    forwarded: v1.TaskState
-    """The state last sent to the scheduler, which reconciliation answers with."""
-    resources: Resources
-    role: str
-    statuses: dict[v1.TaskState, v1.TaskStatus] = field(default_factory=dict)
-    pending_terminal_uuid: bytes | None = None
-    """The uuid whose acknowledgement lets the task be forgotten."""
-
-    @property
-    def task_id(self) -> TaskId:
-        """Return the task's id."""
-        return TaskId(self.info.task_id.value)
-
-    @property
-    def agent_id(self) -> AgentId:
-        """Return the id of the agent it runs on."""
-        return AgentId(self.info.agent_id.value)
-
-
-@dataclass(slots=True)
-class Executor:
-    """A custom executor on an agent. Command tasks have none here, as Mesos shows it."""
-
-    info: v1.ExecutorInfo
-    resources: Resources
-    role: str
 
 
 @dataclass(slots=True)
@@ -99,14 +66,16 @@ class Framework:
     reregistered_at: Instant | None = None
     unregistered_at: Instant | None = None
     suppressed: set[str] = field(default_factory=set)
-    tasks: dict[TaskId, Task] = field(default_factory=dict)
-    unreachable_tasks: dict[TaskId, Task] = field(default_factory=dict)
+    tasks: Holding[TaskId, Task] = field(default_factory=Holding)
+    unreachable_tasks: Holding[TaskId, Task] = field(default_factory=Holding)
     completed_tasks: deque[Task] = field(default_factory=deque)
-    executors: dict[tuple[AgentId, ExecutorId], Executor] = field(default_factory=dict)
+    executors: Holding[tuple[AgentId, ExecutorId], Executor] = field(default_factory=Holding)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
     pending_kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
     """Kills for tasks whose agent is away."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Counts by the last part of a metric's name, such as `calls/accept`."""
 
     @property
     def is_partition_aware(self) -> bool:
@@ -116,13 +85,15 @@ class Framework:
     @property
     def used(self) -> Resources:
         """Return what its live tasks and its executors hold."""
-        total = NOTHING
-        for task in self.tasks.values():
-            if not task.state.is_terminal:
-                total = total + task.resources
-        for executor in self.executors.values():
-            total = total + executor.resources
-        return total
+        return self.tasks.used + self.executors.used
+
+    def used_by_role(self, role: str) -> Resources:
+        """Return what it holds for one of its roles."""
+        return self.tasks.used_by_role(role) + self.executors.used_by_role(role)
+
+    def count(self, metric: str, by: int = 1) -> None:
+        """Add to one of its counters."""
+        self.counters[metric] = self.counters.get(metric, 0) + by
 
 
 @dataclass(slots=True)
@@ -142,7 +113,9 @@ class Agent:
     drain_started_at: Instant | None = None
     used: Resources = NOTHING
     offers: dict[OfferId, Offer] = field(default_factory=dict)
-    tasks: dict[tuple[FrameworkId, TaskId], Task] = field(default_factory=dict)
+    tasks: Holding[tuple[FrameworkId, TaskId], Task] = field(
+        default_factory=lambda: Holding(tallied=False)
+    )
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
 

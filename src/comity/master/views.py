@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from comity.core import durations
-from comity.core.instants import Instant
 from comity.master.config import VERSION
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
 from comity.resources.amounts import NOTHING, Resources
@@ -337,12 +336,7 @@ def roles(state: State) -> list[tuple[str, list[Framework], Resources]]:
 def _used_by(state: State, role: str) -> Resources:
     used = NOTHING
     for one in state.frameworks.values():
-        for each in one.tasks.values():
-            if each.role == role and not each.state.is_terminal:
-                used = used + each.resources
-        for executor in one.executors.values():
-            if executor.role == role:
-                used = used + executor.resources
+        used = used + one.used_by_role(role)
         for offer in one.offers.values():
             if offer.role == role:
                 used = used + offer.resources
@@ -384,54 +378,3 @@ def flags(state: State) -> dict[str, str]:
         "port": str(state.info.port),
         "work_dir": str(config.work_dir),
     }
-
-
-def metrics(state: State, now: Instant) -> dict[str, float]:
-    """Return /metrics/snapshot: numbers only, under the names that dashboards know."""
-    shown: dict[str, float] = {
-        "master/elected": 1.0,
-        "master/uptime_secs": now - state.started_at,
-        "master/slaves_connected": 0.0,
-        "master/slaves_disconnected": 0.0,
-        "master/slaves_unreachable": float(len(state.unreachable_agents)),
-        "master/outstanding_offers": float(len(state.offers)),
-        "master/frameworks_connected": 0.0,
-        "master/frameworks_disconnected": 0.0,
-    }
-    for one in state.agents.values():
-        name = "connected" if one.link is not None else "disconnected"
-        shown[f"master/slaves_{name}"] += 1
-    shown["master/slaves_active"] = shown["master/slaves_connected"]
-    shown["master/slaves_inactive"] = shown["master/slaves_disconnected"]
-    live: list[Task] = []
-    for held in state.frameworks.values():
-        name = "connected" if held.stream is not None else "disconnected"
-        shown[f"master/frameworks_{name}"] += 1
-        live += held.tasks.values()
-        live += held.unreachable_tasks.values()
-    shown["master/frameworks_active"] = shown["master/frameworks_connected"]
-    shown["master/frameworks_inactive"] = shown["master/frameworks_disconnected"]
-    for state_name in ("staging", "starting", "running", "killing", "unreachable"):
-        shown[f"master/tasks_{state_name}"] = 0.0
-    for each in live:
-        if not each.state.is_terminal:
-            name = f"master/tasks_{each.state.value.removeprefix('TASK_').lower()}"
-            shown[name] = shown.get(name, 0.0) + 1
-    for ended in ("finished", "failed", "killed", "lost", "error", "dropped", "gone"):
-        shown[f"master/tasks_{ended}"] = 0.0
-    for name, count in state.counters.items():
-        shown[name] = float(count)
-    _add_totals(state, shown)
-    return shown
-
-
-def _add_totals(state: State, shown: dict[str, float]) -> None:
-    for name in ("cpus", "mem", "disk", "gpus"):
-        total = sum(one.total.scalar(name) for one in state.agents.values())
-        used = sum(one.used.scalar(name) for one in state.agents.values())
-        shown[f"master/{name}_total"] = total
-        shown[f"master/{name}_used"] = used
-        shown[f"master/{name}_percent"] = used / total if total else 0.0
-    for role in {role for one in state.frameworks.values() for role in one.roles}:
-        share = state.allocator.share_of_role(role)
-        shown[f"allocator/mesos/roles/{role}/shares/dominant"] = share

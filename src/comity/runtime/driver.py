@@ -13,13 +13,14 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from comity.core.clocks import SteadyClock
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Reply, SetTimer
 from comity.core.instants import Instant
 from comity.runtime.http.messages import Response, Stream
+from comity.runtime.meters import Meter
 from comity.runtime.store import Store
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Driver:
         stream_closed: Callable[[str], Any] | None = None,
         clock: Clock | None = None,
         max_batch: int = 256,
+        metered: Iterable[type] = (),
     ) -> None:
         self.machine = machine
         self.clock = clock or Clock()
@@ -72,6 +74,12 @@ class Driver:
         self._max_batch = max_batch
         self._inbox: deque[Any] = deque()
         self._wake = asyncio.Event()
+        self.meters = {kind: Meter() for kind in metered}
+        """How long the steps of some kinds of input take."""
+        self.commits = Meter()
+        """How long the store takes."""
+        self.lateness = Meter()
+        """How long after its time a timed input is handled."""
         self._tokens = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Response | Stream]] = {}
         self._streams: dict[str, Stream] = {}
@@ -102,6 +110,16 @@ class Driver:
             return await answer
         finally:
             self._asked.pop(token, None)
+
+    @property
+    def waiting(self) -> int:
+        """How many inputs wait to be handled."""
+        return len(self._inbox)
+
+    @property
+    def asking(self) -> int:
+        """How many requests wait for the machine's answer."""
+        return len(self._asked)
 
     async def settled(self) -> None:
         """Wait until what readers can see in the machine's state is durable."""
@@ -176,9 +194,11 @@ class Driver:
             out = self._step_batch()
             if out.writes and self._store is not None:
                 self._in_flight = asyncio.get_running_loop().create_future()
+                start = time.perf_counter()
                 try:
                     await self._store.append(out.writes)
                 finally:
+                    self.commits.add(time.perf_counter() - start)
                     self._in_flight.set_result(None)
             self._act(out)
             for reached in self._reached:
@@ -209,7 +229,13 @@ class Driver:
                 self._reached.append(item.reached)
                 continue
             self.journal.append((now, item))
+            meter = self.meters.get(type(item))
+            if meter is None:
+                self.machine.step(item, now, out)
+                continue
+            start = time.perf_counter()
             self.machine.step(item, now, out)
+            meter.add(time.perf_counter() - start)
         return out
 
     # effects
@@ -277,6 +303,8 @@ class Driver:
             elif at <= now:
                 heapq.heappop(self._due)
                 del self._timers[item]
+                if type(item) in self.meters:
+                    self.lateness.add(now - at)
                 self._inbox.append(item)
             else:
                 return at - now

@@ -358,3 +358,21 @@ async def test_an_operator_watches(master):
         await events.until("FRAMEWORK_REMOVED")  # it asked for no failover timeout
         shown = added["framework_added"]["framework"]["framework_info"]
         assert (shown["name"], shown["user"]) == ("t", "root")
+
+
+async def test_metrics_are_numbers_also_for_prometheus(master, agent):
+    found = await master.json("/metrics/snapshot?timeout=10secs")
+    assert {type(value) for value in found.values()} <= {int, float}
+    assert found["master/slaves_active"] == 1
+    assert found["allocator/mesos/allocation_runs"] >= 1
+    assert found["registrar/state_store_ms/count"] >= 1
+    assert found["system/cpus_total"] >= 1
+    answer = await master.post("/api/v1", {"type": "GET_METRICS"})
+    pairs = json.loads(answer.body)["get_metrics"]["metrics"]
+    assert {one["name"] for one in pairs} >= set(found)
+    for path in ("/metrics", "/metrics/prometheus", "/master/metrics"):
+        text = await master.get(path)
+        assert text.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+        assert b'\nmesos_master_agents{state="active"} 1\n' in text.body
+        assert b"\nmesos_master_slave_registrations_total 1\n" in text.body
+        assert b'\nmesos_allocator_mesos_allocation_run_ms{quantile="0.5"} ' in text.body

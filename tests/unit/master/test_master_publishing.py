@@ -211,3 +211,33 @@ def test_an_event_is_encoded_once_for_all(world, monkeypatch):
     world.agent()
     added = [one for one in encoded if isinstance(one, dict) and one["type"] == "AGENT_ADDED"]
     assert len(added) == 1
+
+
+def test_a_subscriber_may_read_protobuf(world):
+    seen = {}
+    take = Watched._take
+
+    def watched(self, out):
+        for send in [one for one in out.sends if one.stream == "proto"]:
+            out.sends.remove(send)
+            if isinstance(send, Send):
+                [record] = recordio.Decoder().feed(send.data)
+                event = codec.decode(codec.MASTER_EVENT, record, codec.Format.PROTOBUF)
+                seen[event.type] = event
+        take(self, out)
+
+    world._take = watched.__get__(world)
+    world.step(inputs.OperatorSubscribed(1, "proto", codec.Format.PROTOBUF))
+    world.agent()
+    world.subscribe()
+    world.launch("a")
+    assert list(seen) == [
+        "SUBSCRIBED",
+        "HEARTBEAT",
+        "AGENT_ADDED",
+        "FRAMEWORK_ADDED",
+        "TASK_ADDED",
+        "TASK_UPDATED",
+    ]
+    assert seen["AGENT_ADDED"].agent_added.agent.agent_info.hostname == "link-a"
+    assert seen["TASK_UPDATED"].task_updated.state is v1.TaskState.RUNNING

@@ -9,6 +9,15 @@ from comity.master.state import State
 from comity.master.table import table
 from comity.wire.mesos import link
 
+_MESSAGES: dict[type, str] = {
+    link.Update: "messages_status_update",
+    link.UpdateOperation: "messages_operation_status_update",
+    link.ExitedExecutor: "messages_exited_executor",
+    link.Message: "messages_executor_to_framework",
+    link.Unregister: "messages_unregister_slave",
+}
+"""How metrics name agents' calls: as the messages of Mesos's agents (src/master/metrics.hpp)."""
+
 
 @table.on(AgentCalled)
 def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) -> None:
@@ -21,6 +30,8 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
     agent.pings_missed = 0
     removal.spare(state, agent_id)
     for call in item.calls:
+        if type(call) in _MESSAGES:
+            state.count(f"master/{_MESSAGES[type(call)]}")
         match call:
             case link.Update():
                 statuses.on_update(state, agent, call, now, out)

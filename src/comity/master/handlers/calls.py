@@ -11,6 +11,7 @@ from comity.core.instants import Instant
 from comity.master.handlers import (
     feedback,
     frameworks,
+    launching,
     offers,
     requests,
     sending,
@@ -48,7 +49,7 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
         return
     call = item.call
     kind = type(call).__name__
-    state.count(f"master/messages/{kind.lower()}")
+    _count(state, framework, call)
     if isinstance(call, scheduler.Teardown):
         frameworks.remove(state, framework, now, out)
     elif isinstance(call, scheduler.UpdateFramework):
@@ -63,11 +64,56 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
             sending.refused(item.to, 400, "'uuid' is not a UUID of 16 bytes", out)
             return
         dropped = _ANSWERS[type(call)](state, framework, call, now, out)
+        _count_validity(state, call, dropped is None)
         if dropped is not None:
+            state.count("master/dropped_messages")
             state.count(f"master/dropped_calls/{kind.lower()}")
             sending.accepted(item.to, out, headers=((REASON, _one_line(dropped)),))
             return
     sending.accepted(item.to, out)
+
+
+_MESSAGES: dict[type, str] = {
+    scheduler.Decline: "decline_offers",
+    scheduler.Revive: "revive_offers",
+    scheduler.Suppress: "suppress_offers",
+    scheduler.Kill: "kill_task",
+    scheduler.Acknowledge: "status_update_acknowledgement",
+    scheduler.Reconcile: "reconcile_tasks",
+    scheduler.Message: "framework_to_executor",
+    scheduler.Request: "resource_request",
+    scheduler.Teardown: "unregister_framework",
+    scheduler.AcknowledgeOperationStatus: "operation_status_update_acknowledgement",
+    scheduler.ReconcileOperations: "reconcile_operations",
+}
+"""How metrics name calls: as the messages of Mesos's old drivers (src/master/metrics.hpp)."""
+
+_CHECKED: dict[type, str] = {
+    scheduler.Acknowledge: "status_update_acknowledgements",
+    scheduler.Message: "framework_to_executor_messages",
+    scheduler.AcknowledgeOperationStatus: "operation_status_update_acknowledgements",
+}
+"""Calls that are counted as valid or invalid."""
+
+
+def _count(state: State, framework: Framework, call: scheduler.Call) -> None:
+    framework.count("calls")
+    framework.count(f"calls/{str(type(call).__struct_config__.tag).lower()}")
+    name = _MESSAGES.get(type(call))
+    if isinstance(call, scheduler.Accept):
+        launches = any(launching.tasks_of(each) for each in call.accept.operations)
+        name = "launch_tasks" if launches else "decline_offers"
+        for each in call.accept.operations:
+            framework.count("operations")
+            framework.count(f"operations/{(each.type or 'unknown').lower()}")
+    if name is not None:
+        state.count(f"master/messages_{name}")
+
+
+def _count_validity(state: State, call: scheduler.Call, is_valid: bool) -> None:
+    name = _CHECKED.get(type(call))
+    if name is not None:
+        state.count(f"master/{'valid' if is_valid else 'invalid'}_{name}")
 
 
 def _one_line(text: str) -> str:

@@ -59,6 +59,7 @@ def _offer(state: State, given: list[Allocation], out: Outbox) -> None:
         state.count("master/messages_resource_offers", len(written))
         body = scheduler.OffersBody(offers=tuple(written))
         event = scheduler.EventOffers(offers=body)
+        state.frameworks[framework_id].count("offers/sent", len(written))
         sending.to_framework(state.frameworks[framework_id], event, out)
 
 

@@ -42,7 +42,8 @@ def on_scheduler_subscribed(
         return
     if info.principal is None and item.principal is not None:
         info = codec.replace(info, principal=item.principal)
-    state.count("master/messages_register_framework")
+    is_back = info.id is not None
+    state.count(f"master/messages_{'reregister' if is_back else 'register'}_framework")
     headers = (("Mesos-Stream-Id", item.stream),)
     out.sends.append(
         OpenStream(to=item.to, stream=item.stream, content_type=item.format.value, headers=headers)
@@ -174,6 +175,8 @@ def _attach(
         heartbeat_interval_seconds=state.config.heartbeat_interval_s,
         master_info=state.info,
     )
+    framework.count("calls")
+    framework.count("calls/subscribe")
     sending.to_framework(framework, scheduler.EventSubscribed(subscribed=body), out)
     # Clients that read line by line see an event when the next record starts.
     sending.to_framework(framework, scheduler.EventHeartbeat(), out)
@@ -257,7 +260,8 @@ def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> Non
         _remove_from_agent(state, framework, agent, out)
     for task in framework.tasks.values():
         if not task.state.is_terminal:
-            task.state = v1.TaskState.KILLED
+            task.become(v1.TaskState.KILLED)
+            state.count("master/tasks_killed")
             status = sending.master_status(
                 task.task_id,
                 v1.TaskState.KILLED,

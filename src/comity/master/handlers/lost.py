@@ -15,12 +15,15 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
     """Give up an agent for now: its tasks are unreachable and hold nothing here."""
     record_unreachable(state, agent.id, now, out)
     state.count("master/slave_unreachable_completed")
+    state.count("master/slave_removals")
+    state.count("master/slave_removals/reason_unhealthy")
     for (framework_id, task_id), task in list(agent.tasks.items()):
         framework = state.frameworks[framework_id]
         if task.state.is_terminal:
             continue
         status = statuses.unreachable_status(task, now, aware=framework.is_partition_aware)
-        task.state = task.forwarded = status.state
+        task.become(status.state)
+        task.forwarded = status.state
         agent.used = agent.used - task.resources
         state.allocator.released(agent.id, framework.id, task.role, task.resources)
         publishing.remember_status(state, task, status, out)
@@ -56,6 +59,7 @@ def remove_agent(state: State, agent: Agent, now: Instant, out: Outbox, *, gone:
     if gone:
         record_gone(state, agent.id, now, out)
     else:
+        state.count("master/slave_removals/reason_unregistered")
         out.writes.append(Write(f"agents/{agent.id}", None))
     _forget(state, agent, out)
 

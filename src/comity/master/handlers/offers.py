@@ -50,6 +50,7 @@ def accept(
         place.remaining = place.remaining + offer.resources
         forget_offer(state, offer)
     offered = place.remaining
+    framework.count("offers/accepted" if body.operations else "offers/declined", len(offers))
     for operation in body.operations:
         _run(state, framework, place, operation, now, out)
     old, new = operating.without_filter(place.remaining, offered)
@@ -130,6 +131,7 @@ def decline(
         if offer is None:
             stale.append(one.value)
             continue
+        framework.count("offers/declined")
         forget_offer(state, offer)
         what = (offer.agent_id, offer.role, offer.resources)
         _give_back(state, framework, what, refuse_s, now)

@@ -8,9 +8,9 @@ and allocations are never told. A subscriber that does not read is cut by its ow
 from collections.abc import Callable
 
 from comity.core.effects import CloseStream, OpenStream, Outbox, Send, SetTimer
-from comity.core.ids import AgentId
+from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
-from comity.master import operator
+from comity.master import metrics, operator
 from comity.master.inputs import OperatorSubscribed, SubscriberHeartbeatDue
 from comity.master.state import Agent, Framework, State, Task
 from comity.master.table import table
@@ -90,9 +90,11 @@ def task_added(state: State, task: Task, out: Outbox) -> None:
 def remember_status(state: State, task: Task, status: v1.TaskStatus, out: Outbox) -> None:
     """Keep one status per state, without its data, as Mesos does; tell of a new state or check."""
     last = next(reversed(task.statuses), None)
-    task.statuses.pop(status.state, None)
-    kept = task.statuses[status.state] = codec.replace(status, data=None)
-    state.count(f"master/task_updates/{status.state.value.lower()}")
+    kept = codec.replace(status, data=None)
+    task.remember(kept)
+    if status.state.is_terminal and status.state is not last:
+        framework = state.frameworks.get(FrameworkId(task.info.framework_id.value))
+        metrics.count_end(state, framework, status)
     if status.state is last and status.reason not in _ALWAYS_TOLD:
         return
     body = {"framework_id": task.info.framework_id, "status": kept, "state": task.state}

@@ -40,8 +40,10 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
         info = codec.replace(info, id=v1.Id(value=f"{state.id}-S{state.next_agent}"))
         state.next_agent += 1
         state.count("master/slave_registrations")
+        state.count("master/messages_register_slave")
     else:
         state.count("master/slave_reregistrations")
+        state.count("master/messages_reregister_slave")
     assert info.id is not None
     was_here = AgentId(info.id.value) in state.agents
     agent = _admit(state, info, item, now, out)

@@ -1,5 +1,7 @@
 """What handlers say to schedulers and agents: events encoded once, in RecordIO, one per chunk."""
 
+import functools
+
 from comity.core.effects import Headers, Outbox, Reply, Send
 from comity.core.instants import Instant
 from comity.master.state import Agent, Framework
@@ -25,10 +27,17 @@ def to_stream(stream: str, event: object, out: Outbox, format: Format = Format.J
     out.sends.append(Send(stream, recordio.encode(codec.encode(event, format))))
 
 
+@functools.cache
+def _event_metric(kind: type[scheduler.Event]) -> str:
+    return f"events/{str(kind.__struct_config__.tag).lower()}"
+
+
 def to_framework(framework: Framework, event: scheduler.Event, out: Outbox) -> bool:
     """Send an event to a scheduler; False when it is away."""
     if framework.stream is None:
         return False
+    framework.count("events")
+    framework.count(_event_metric(type(event)))
     to_stream(framework.stream, event, out, framework.format)
     return True
 

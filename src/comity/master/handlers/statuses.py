@@ -21,6 +21,7 @@ def on_update(state: State, agent: Agent, call: link.Update, now: Instant, out: 
         return
     status = call.status
     task = agent.tasks.get((framework_id, TaskId(status.task_id.value)))
+    state.count(f"master/{'in' if task is None else ''}valid_status_updates")
     if task is not None:
         advance(state, (agent, framework, task), call.latest_state or status.state)
         task.forwarded = status.state
@@ -38,7 +39,7 @@ def advance(state: State, held: Held, latest: v1.TaskState) -> None:
     was_terminal = task.state.is_terminal
     if was_terminal:
         return
-    task.state = latest
+    task.become(latest)
     if latest.is_terminal:
         agent.used = agent.used - task.resources
         state.allocator.released(agent.id, framework.id, task.role, task.resources)
@@ -82,6 +83,8 @@ def release_executor(state: State, agent: Agent, key: tuple[FrameworkId, Executo
 def on_message(state: State, agent: Agent, call: link.Message, out: Outbox) -> None:
     """Pass an executor's bytes on; they are lost when the scheduler is away."""
     framework = state.frameworks.get(FrameworkId(call.framework_id.value))
+    is_lost = framework is None or framework.stream is None
+    state.count(f"master/{'in' if is_lost else ''}valid_executor_to_framework_messages")
     if framework is not None:
         body = scheduler.EventMessageBody(
             agent_id=v1.Id(value=agent.id), executor_id=call.executor_id, data=call.data

@@ -27,4 +27,5 @@ def withdraw_offers(state: State, offers: Iterable[Offer], out: Outbox, *, tell:
         framework = state.frameworks.get(offer.framework_id)
         if tell and framework is not None:
             rescind = scheduler.RescindBody(offer_id=v1.Id(value=offer.id))
+            framework.count("offers/rescinded")
             sending.to_framework(framework, scheduler.EventRescind(rescind=rescind), out)

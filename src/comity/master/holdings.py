@@ -1,0 +1,185 @@
+"""Tasks and executors as the master knows them, and the dictionaries that hold them.
+
+A `Holding` counts what is in it, so that no reader has to walk over all tasks of a cluster.
+"""
+
+from typing import Any, TypeVar
+
+from comity.core.ids import AgentId, TaskId
+from comity.resources.amounts import NOTHING, Resources
+from comity.resources.tallies import Tally
+from comity.wire.mesos import v1
+
+KeyT = TypeVar("KeyT")
+HeldT = TypeVar("HeldT", bound="Task | Executor")
+
+
+class Task:
+    """A task as the master knows it."""
+
+    __slots__ = (
+        "_holders",
+        "_state",
+        "forwarded",
+        "info",
+        "pending_terminal_uuid",
+        "resources",
+        "role",
+        "statuses",
+    )
+
+    def __init__(
+        self,
+        *,
+        info: v1.Task,
+        state: v1.TaskState,
+        forwarded: v1.TaskState,
+        resources: Resources,
+        role: str,
+        statuses: dict[v1.TaskState, v1.TaskStatus] | None = None,
+    ) -> None:
+        self.info = info
+        """Everything but state and statuses, which are here."""
+        self.forwarded = forwarded
+        """The state last sent to the scheduler, which reconciliation answers with."""
+        self.resources = resources
+        self.role = role
+        self.statuses = statuses if statuses is not None else {}
+        """One per state, the latest last. Changed by `remember` only."""
+        self.pending_terminal_uuid: bytes | None = None
+        """The uuid whose acknowledgement lets the task be forgotten."""
+        self._state = state
+        self._holders: tuple[Holding[Any, Any], ...] = ()
+
+    @property
+    def state(self) -> v1.TaskState:
+        """Return the latest state, which decides about resources."""
+        return self._state
+
+    def become(self, state: v1.TaskState) -> None:
+        """Change the state, and what those that hold the task count."""
+        for holding in self._holders:
+            holding.left(self)
+        self._state = state
+        for holding in self._holders:
+            holding.entered(self)
+
+    def remember(self, status: v1.TaskStatus) -> None:
+        """Keep one status per state, as Mesos does."""
+        self.statuses.pop(status.state, None)
+        self.statuses[status.state] = status
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it holds resources."""
+        return not self._state.is_terminal
+
+    @property
+    def task_id(self) -> TaskId:
+        """Return the task's id."""
+        return TaskId(self.info.task_id.value)
+
+    @property
+    def agent_id(self) -> AgentId:
+        """Return the id of the agent it runs on."""
+        return AgentId(self.info.agent_id.value)
+
+    def held_by(self, holding: "Holding[Any, Any]") -> None:
+        """Know who counts it."""
+        self._holders = (*self._holders, holding)
+
+    def released_by(self, holding: "Holding[Any, Any]") -> None:
+        """Know who counts it no more."""
+        self._holders = tuple(one for one in self._holders if one is not holding)
+
+
+class Executor:
+    """A custom executor on an agent. Command tasks have none here, as Mesos shows it."""
+
+    __slots__ = ("info", "resources", "role")
+
+    is_live = True
+
+    def __init__(self, info: v1.ExecutorInfo, resources: Resources, role: str) -> None:
+        self.info = info
+        self.resources = resources
+        self.role = role
+
+    @property
+    def state(self) -> None:
+        """Executors are not counted by state."""
+
+    def held_by(self, holding: "Holding[Any, Any]") -> None:
+        """Executors do not change what they hold."""
+
+    def released_by(self, holding: "Holding[Any, Any]") -> None:
+        """Executors do not change what they hold."""
+
+
+class Holding(dict[KeyT, HeldT]):
+    """Tasks or executors by key, with what the live ones hold by role, and how many are in a state.
+
+    Reads of a master with many tasks must not walk over all of them. Items come and go one by one:
+    by `holding[key] = …`, `del`, `pop` and `clear`.
+    """
+
+    def __init__(self, *, tallied: bool = True) -> None:
+        super().__init__()
+        self.tallies: dict[str, Tally] = {}
+        self._is_tallied = tallied
+        self.counts: dict[Any, int] = {}
+        self.version = 0
+        """Grows with every change."""
+
+    def __setitem__(self, key: KeyT, item: HeldT) -> None:
+        if key in self:
+            del self[key]
+        super().__setitem__(key, item)
+        item.held_by(self)
+        self.entered(item)
+
+    def __delitem__(self, key: KeyT) -> None:
+        self.pop(key)
+
+    def pop(self, key: KeyT, *default: Any) -> Any:
+        """Take one out."""
+        if key not in self:
+            return super().pop(key, *default)
+        item = super().pop(key)
+        item.released_by(self)
+        self.left(item)
+        return item
+
+    def clear(self) -> None:
+        """Take all out."""
+        for key in list(self):
+            del self[key]
+
+    def entered(self, item: HeldT) -> None:
+        """Count an item in."""
+        self.version += 1
+        self.counts[item.state] = self.counts.get(item.state, 0) + 1
+        if self._is_tallied and item.is_live:
+            tally = self.tallies.get(item.role)
+            if tally is None:
+                tally = self.tallies[item.role] = Tally()
+            tally.add(item.resources)
+
+    def left(self, item: HeldT) -> None:
+        """Count an item out."""
+        self.version += 1
+        self.counts[item.state] -= 1
+        if self._is_tallied and item.is_live:
+            self.tallies[item.role].remove(item.resources)
+
+    @property
+    def used(self) -> Resources:
+        """Return what the live ones hold."""
+        total = NOTHING
+        for tally in self.tallies.values():
+            total = total + tally.total
+        return total
+
+    def used_by_role(self, role: str) -> Resources:
+        """Return what the live ones hold for a role."""
+        return self.tallies[role].total if role in self.tallies else NOTHING
