@@ -121,7 +121,9 @@ def snapshot(state: State, now: Instant) -> Numbers:
 
 def _add_agents(state: State, shown: Numbers) -> None:
     connected = sum(one.link is not None for one in state.agents.values())
-    active = connected
+    active = sum(
+        one.link is not None and one.id not in state.deactivated for one in state.agents.values()
+    )
     shown["master/slaves_connected"] = float(connected)
     shown["master/slaves_disconnected"] = float(len(state.agents) - connected)
     shown["master/slaves_active"] = float(active)
