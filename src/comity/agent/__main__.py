@@ -10,6 +10,7 @@ from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
 from comity.runtime import logs, process
+from comity.wire.mesos import domains
 
 _EXAMPLES = """examples:
   comity agent --master http://127.0.0.1:5050 --work-dir /var/lib/comity/agent
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--work-dir", type=Path, default=default.work_dir, help="sandboxes and checkpoints")
     add("--resources", default="", help="what to offer; the rest is detected")
     add("--attributes", default="", help="properties for placement rules")
+    add("--domain", type=domains.parse, metavar="JSON", help="the agent's fault domain")
     add("--docker-registry", default="", help="registry URL, or directory of OCI layouts")
     add("--no-images", action="store_true", help="run no image containers")
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
@@ -70,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         work_dir=args.work_dir,
         resources=args.resources,
         attributes=args.attributes,
+        domain=args.domain,
         docker_registry=args.docker_registry,
         allow_images=not args.no_images,
         allow_host_image=not args.forbid_host_image,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from comity.wire.mesos import v1
+
 VERSION = "1.11.0"
 """The Mesos version whose API this is."""
 
@@ -29,6 +31,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Resources as `cpus:4;mem:1024`; what is not named is detected as Mesos does."""
     attributes: str = ""
     """Attributes as `rack:r1;zone:a`."""
+    domain: v1.DomainInfo | None = None
+    """Fault domain (region and zone). A master that has none itself refuses agents with one."""
     docker_registry: str = ""
     """Registry URL, or a directory of OCI layouts, where images without a host are looked up."""
     allow_images: bool = True

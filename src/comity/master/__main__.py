@@ -8,7 +8,9 @@ from pathlib import Path
 from comity.core import durations
 from comity.master import shell
 from comity.master.config import MasterConfig
+from comity.policy.allocator import minimum_of
 from comity.runtime import logs, process
+from comity.wire.mesos import domains
 
 _EXAMPLES = """examples:
   comity master --work-dir /var/lib/comity/master
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         default=default.publish_per_framework_metrics,
         help="show metrics of each framework (%(default)s)",
     )
+    _add_allocation(parser, default)
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
 
@@ -111,6 +114,47 @@ def _removal_interval(given: str) -> float:
     return _duration(duration) / int(agents)
 
 
+def _add_allocation(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
+    """Add the flags of who is offered what."""
+    add = parser.add_argument
+    add(
+        "--min-allocatable-resources",
+        type=_minimum,
+        default=default.min_allocatable_resources,
+        metavar="QUANTITIES",
+        help="what an offer must at least have, one of these (%(default)s)",
+    )
+    add(
+        "--filter-gpu-resources",
+        action=argparse.BooleanOptionalAction,
+        default=default.filter_gpu_resources,
+        help="keep agents with GPUs for frameworks that are GPU_RESOURCES capable",
+    )
+    add(
+        "--fair-sharing-excluded-resource-names",
+        type=_names,
+        default=default.fair_sharing_excluded_resource_names,
+        metavar="NAMES",
+        help="scalars that shares are not counted in, such as gpus,disk",
+    )
+    add(
+        "--offer-timeout",
+        type=_duration,
+        metavar="DURATION",
+        help="rescind offers not used by then",
+    )
+    add("--domain", type=domains.parse, metavar="JSON", help="the master's fault domain")
+
+
+def _minimum(written: str) -> str:
+    minimum_of(written)  # raises ValueError, which argparse shows
+    return written
+
+
+def _names(written: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in written.split(",") if part.strip())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(_our_spelling(sys.argv[1:] if argv is None else argv))
@@ -131,6 +175,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         max_completed_tasks_per_framework=args.max_completed_tasks_per_framework,
         max_unreachable_tasks_per_framework=args.max_unreachable_tasks_per_framework,
         publish_per_framework_metrics=args.publish_per_framework_metrics,
+        min_allocatable_resources=args.min_allocatable_resources,
+        filter_gpu_resources=args.filter_gpu_resources,
+        fair_sharing_excluded_resource_names=args.fair_sharing_excluded_resource_names,
+        offer_timeout_s=args.offer_timeout,
+        domain=args.domain,
         max_operator_event_stream_subscribers=args.max_operator_event_stream_subscribers,
     )
     return process.run(lambda stop: shell.run(config, stop))

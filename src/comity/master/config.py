@@ -4,6 +4,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from comity.policy.allocator import Settings, minimum_of
+from comity.wire.mesos import v1
+
 VERSION = "1.11.0"
 """The Mesos version whose API this is; clients parse it as dotted integers."""
 
@@ -56,3 +59,24 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Operators that may watch at a time; one more closes the oldest stream."""
     publish_per_framework_metrics: bool = True
     """Whether metrics of each framework are shown; with many frameworks they are many."""
+    min_allocatable_resources: str = "cpus:0.01|mem:32"
+    """What an offer must at least have, one of these; empty offers anything, however little."""
+    filter_gpu_resources: bool = True
+    """Whether agents with GPUs are offered to frameworks that are GPU_RESOURCES capable only."""
+    fair_sharing_excluded_resource_names: tuple[str, ...] = ()
+    """Scalars that shares of roles and frameworks are not counted in, such as gpus."""
+    offer_timeout_s: float | None = None
+    """Seconds after which an unused offer is rescinded, for others to get a chance; None: never."""
+    domain: v1.DomainInfo | None = None
+    """Fault domain; agents of other regions are for frameworks that are REGION_AWARE only."""
+
+    @property
+    def allocation(self) -> Settings:
+        """Return what of this the allocator goes by."""
+        fault_domain = self.domain.fault_domain if self.domain is not None else None
+        return Settings(
+            minimum=minimum_of(self.min_allocatable_resources),
+            gpus_filtered=self.filter_gpu_resources,
+            region=fault_domain.region.name if fault_domain is not None else None,
+            unfair_names=frozenset(self.fair_sharing_excluded_resource_names),
+        )

@@ -115,6 +115,13 @@ class DirtyAllocationDue(Struct, frozen=True, tag=True):
     """Time for a cycle over the agents that changed; many changes lead to one."""
 
 
+class OffersDue(Struct, frozen=True, tag=True):
+    """Offers with numbers from `first` up to, not including, `end` are older than offers may be."""
+
+    first: int
+    end: int
+
+
 class HeartbeatDue(Struct, frozen=True, tag=True):
     """Time for the heartbeat of a scheduler stream; stale when the stream is another by now."""
 
@@ -171,6 +178,7 @@ Input = (
     | DrainCheckDue
     | AllocationDue
     | DirtyAllocationDue
+    | OffersDue
     | HeartbeatDue
     | SubscriberHeartbeatDue
     | PingDue

@@ -63,5 +63,6 @@ def _info(config: MasterConfig, port: int, master_id: str | None = None) -> v1.M
         pid=f"master@{config.ip}:{port}",
         hostname=hostname,
         version=VERSION,
+        domain=config.domain,
         address=v1.Address(hostname=hostname, ip=config.ip, port=port),
     )

@@ -21,6 +21,7 @@ from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
+from comity.wire.mesos.constraints import OfferConstraints
 from comity.wire.mesos.maintenance import DrainInfo
 
 
@@ -68,6 +69,7 @@ class Framework:
     suppressed: set[str] = field(default_factory=set)
     tasks: Holding[TaskId, Task] = field(default_factory=Holding)
     unreachable_tasks: Holding[TaskId, Task] = field(default_factory=Holding)
+    offer_constraints: OfferConstraints | None = None
     completed_tasks: deque[Task] = field(default_factory=deque)
     executors: Holding[tuple[AgentId, ExecutorId], Executor] = field(default_factory=Holding)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
@@ -183,4 +185,4 @@ class State:
 def new_state(config: MasterConfig, info: v1.MasterInfo, now: Instant, seed: int) -> State:
     """Return the state of a master that starts for the first time."""
     chance = random.Random(seed)  # noqa: S311 - shuffles agents, guards nothing
-    return State(info.id, config, info, now, Allocator(chance), chance)
+    return State(info.id, config, info, now, Allocator(chance, config.allocation), chance)

@@ -66,6 +66,7 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
         hostname=config.hostname or config.ip,
         port=config.port,
         attributes=detecting.attributes(config, has_images=containerizer.oci is not None),
+        domain=config.domain,
     )
     state = State(
         config=config,

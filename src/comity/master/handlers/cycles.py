@@ -8,7 +8,7 @@ from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
 from comity.master.handlers import sending
-from comity.master.inputs import AllocationDue, DirtyAllocationDue
+from comity.master.inputs import AllocationDue, DirtyAllocationDue, OffersDue
 from comity.master.state import Agent, Framework, Offer, State
 from comity.master.table import table
 from comity.policy.allocator import Allocation
@@ -25,7 +25,7 @@ def want_cycle(state: State, now: Instant, out: Outbox) -> None:
 @table.on(AllocationDue)
 def on_allocation_due(state: State, item: AllocationDue, now: Instant, out: Outbox) -> None:
     """Offer what is free everywhere; filters may have expired."""
-    _offer(state, state.allocator.allocate(now, everything=True), out)
+    _offer(state, state.allocator.allocate(now, everything=True), now, out)
     state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
     out.timers.append(SetTimer(item, state.next_cycle_at))
 
@@ -36,11 +36,12 @@ def on_dirty_allocation_due(
 ) -> None:
     """Offer what became free."""
     state.dirty_cycle_set = False
-    _offer(state, state.allocator.allocate(now, everything=False), out)
+    _offer(state, state.allocator.allocate(now, everything=False), now, out)
 
 
-def _offer(state: State, given: list[Allocation], out: Outbox) -> None:
+def _offer(state: State, given: list[Allocation], now: Instant, out: Outbox) -> None:
     """Make offers of allocations, one event per framework."""
+    first = state.next_offer
     offers: dict[FrameworkId, list[v1.Offer]] = {}
     for allocation in given:
         framework = state.frameworks[allocation.framework_id]
@@ -55,6 +56,10 @@ def _offer(state: State, given: list[Allocation], out: Outbox) -> None:
         state.next_offer += 1
         state.offers[offer.id] = framework.offers[offer.id] = agent.offers[offer.id] = offer
         offers.setdefault(framework.id, []).append(_written(framework, agent, offer))
+    timeout_s = state.config.offer_timeout_s
+    if given and timeout_s is not None:
+        due = OffersDue(first, state.next_offer)
+        out.timers.append(SetTimer(due, Instant(now + timeout_s)))
     for framework_id, written in offers.items():
         state.count("master/messages_resource_offers", len(written))
         body = scheduler.OffersBody(offers=tuple(written))

@@ -5,9 +5,8 @@ from collections import deque
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.master.handlers import ids, publishing, sending
+from comity.master.handlers import ids, publishing, sending, terms
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.terms import terms_of
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import (
     FrameworkReturnDue,
@@ -48,7 +47,7 @@ def on_scheduler_subscribed(
     out.sends.append(
         OpenStream(to=item.to, stream=item.stream, content_type=item.format.value, headers=headers)
     )
-    fault = fault_of(state, info, item.call.subscribe.suppressed_roles)
+    fault = fault_of(state, info, item.call.subscribe)
     if fault is not None:
         _end_stream(item.stream, item.format, fault, out)
         return
@@ -59,7 +58,11 @@ def on_scheduler_subscribed(
     tell(state, framework, out)
 
 
-def fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
+def fault_of(
+    state: State,
+    info: v1.FrameworkInfo,
+    asked: scheduler.SubscribeBody | scheduler.UpdateFrameworkBody,
+) -> str | None:
     """Return why a framework may not be as it says, or None."""
     own = roles_of(info)
     is_multi_role = any(one.type == "MULTI_ROLE" for one in info.capabilities)
@@ -73,11 +76,14 @@ def fault_of(state: State, info: v1.FrameworkInfo, suppressed: tuple[str, ...]) 
         fault = roles.fault_of(role)
         if fault is not None:
             return f"invalid role: {fault}"
-    foreign = [role for role in suppressed if role not in own]
+    foreign = [role for role in asked.suppressed_roles if role not in own]
     if foreign:
         return f"suppressed role '{foreign[0]}' is not one of the framework's roles"
     if not 0 <= info.failover_timeout <= FAILOVER_TIMEOUT_MAX_S:
         return "'FrameworkInfo.failover_timeout' is negative or too large"
+    fault = terms.fault_of(info, own, asked.offer_constraints)
+    if fault is not None:
+        return fault
     if info.id is None:
         return None
     fault = ids.fault_of(info.id.value, "framework ID")
@@ -168,6 +174,7 @@ def _attach(
     framework.recovered = False
     framework.unregistered_at = None
     framework.suppressed = set(item.call.subscribe.suppressed_roles)
+    framework.offer_constraints = item.call.subscribe.offer_constraints
     state.streams[item.stream] = framework.id
     out.timers.append(CancelTimer(FrameworkReturnDue(framework.id)))
     body = scheduler.SubscribedBody(
@@ -201,7 +208,7 @@ def let_take_part(state: State, framework: Framework) -> None:
         framework.id,
         framework.roles,
         framework.suppressed,
-        terms_of(framework.info),
+        terms.terms_of(framework.info, framework.offer_constraints),
     )
 
 

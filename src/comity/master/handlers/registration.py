@@ -26,7 +26,7 @@ def agent_key(agent_id: AgentId) -> str:
 def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: Outbox) -> None:
     """Admit an agent, durably, before it hears that it is."""
     info = item.call.subscribe.agent_info
-    fault = _fault_of(item.call.subscribe)
+    fault = _fault_of(state, item.call.subscribe)
     if fault is not None:
         sending.refused(item.to, 400, fault, out)
         return
@@ -57,11 +57,13 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
     want_cycle(state, now, out)
 
 
-def _fault_of(brought: link.SubscribeBody) -> str | None:
+def _fault_of(state: State, brought: link.SubscribeBody) -> str | None:
     """Return why an agent cannot be admitted: what it runs must fit into what it has."""
     info = brought.agent_info
     if not info.hostname:
         return "an agent needs a host name"
+    if info.domain is not None and state.config.domain is None:
+        return "the agent has a domain, but the master has none: start the master with --domain"
     for one in brought.frameworks:
         fault = None if one.id is None else ids.fault_of(one.id.value, "framework ID")
         if fault is not None:

@@ -29,6 +29,7 @@ def update_framework(
     has_changed = framework.info != body.framework_info
     frameworks.replace_info(framework, body.framework_info)
     framework.suppressed = set(body.suppressed_roles)
+    framework.offer_constraints = body.offer_constraints
     left = [one for one in framework.offers.values() if one.role not in framework.roles]
     withdraw_offers(state, left, out, tell=True)
     frameworks.let_take_part(state, framework)
@@ -45,7 +46,7 @@ def _fault_of(
     info = body.framework_info
     if info.id is None or info.id.value != framework.id:
         return "'framework_id' differs from 'framework_info.id'"
-    fault = frameworks.fault_of(state, info, body.suppressed_roles)
+    fault = frameworks.fault_of(state, info, body)
     if fault is not None:
         return f"Supplied FrameworkInfo is not valid: {fault}"
     fault = _immutable_fault(framework.info, info)

@@ -9,6 +9,15 @@ says why a framework gets nothing.
 from comity.policy.allocator.allocator import Allocator
 from comity.policy.allocator.cycle import Allocation
 from comity.policy.allocator.filters import Refusal
-from comity.policy.allocator.terms import Settings, Terms, Traits
+from comity.policy.allocator.terms import Minimum, Settings, Terms, Traits, minimum_of
 
-__all__ = ["Allocation", "Allocator", "Refusal", "Settings", "Terms", "Traits"]
+__all__ = [
+    "Allocation",
+    "Allocator",
+    "Minimum",
+    "Refusal",
+    "Settings",
+    "Terms",
+    "Traits",
+    "minimum_of",
+]
