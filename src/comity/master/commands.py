@@ -10,11 +10,16 @@ from comity.master.inputs import (
     AgentMarkedGone,
     AgentReactivated,
     OperationRequested,
+    QuotaRemoved,
+    QuotaSet,
+    QuotaUpdated,
     TeardownRequested,
+    WeightsUpdated,
 )
 from comity.wire.mesos import administration, codec, v1
 from comity.wire.mesos import operator as wire
 from comity.wire.mesos.maintenance import DrainConfig
+from comity.wire.mesos.quota import QuotaRequest, WeightInfo
 
 Ask = Callable[[int], Any]
 """Makes the input, given the token under which it is answered."""
@@ -33,6 +38,18 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
         case wire.Teardown():
             framework_id = FrameworkId(call.teardown.framework_id.value)
             return lambda to: TeardownRequested(to, framework_id)
+        case administration.UpdateWeights():
+            infos = call.update_weights.weight_infos
+            return lambda to: WeightsUpdated(to, infos)
+        case administration.UpdateQuota():
+            body = call.update_quota
+            return lambda to: QuotaUpdated(to, body.quota_configs, force=bool(body.force))
+        case administration.SetQuota():
+            request = call.set_quota.quota_request
+            return lambda to: QuotaSet(to, request)
+        case administration.RemoveQuota():
+            role = call.remove_quota.role
+            return lambda to: QuotaRemoved(to, role)
         case administration.DrainAgent():
             return _drain(call.drain_agent)
         case administration.DeactivateAgent():
@@ -47,10 +64,10 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
             operation = v1.Operation(type="RESERVE", reserve=reserve)
             return _operation(reserving.agent_id.value, operation, principal)
         case wire.UnreserveResources():
-            body = call.unreserve_resources
-            unreserve = v1.Unreserve(resources=body.resources)
+            held = call.unreserve_resources
+            unreserve = v1.Unreserve(resources=held.resources)
             operation = v1.Operation(type="UNRESERVE", unreserve=unreserve)
-            return _operation(body.agent_id.value, operation, principal)
+            return _operation(held.agent_id.value, operation, principal)
         case wire.CreateVolumes():
             creating = call.create_volumes
             create = v1.Create(volumes=creating.volumes)
@@ -111,3 +128,31 @@ def of_form(path: str, form: dict[str, str], principal: str | None) -> Ask:
         "DESTROY": v1.Operation(type="DESTROY", destroy=v1.Destroy(volumes=named)),
     }[kind]
     return _operation(form["slaveId"], body, principal)
+
+
+def of_weights(body: bytes) -> Ask:
+    """Return what the JSON put to /weights commands.
+
+    Raises:
+        FormInvalid: it is no array of weights.
+    """
+    infos = _read(tuple[WeightInfo, ...], body, "update weights")
+    return lambda to: WeightsUpdated(to, infos)
+
+
+def of_quota_request(body: bytes) -> Ask:
+    """Return what the JSON posted to /quota commands.
+
+    Raises:
+        FormInvalid: it is no quota request.
+    """
+    request = _read(QuotaRequest, body, "set quota")
+    return lambda to: QuotaSet(to, request)
+
+
+def _read(kind: Any, body: bytes, what: str) -> Any:
+    try:
+        return codec.decode(kind, body)
+    except codec.DecodeFailed as error:
+        text = f"Failed to parse {what} request JSON '{body.decode(errors='replace')[:200]}'"
+        raise FormInvalid(f"{text}: {error}") from error

@@ -179,7 +179,3 @@ class Holding(dict[KeyT, HeldT]):
         for tally in self.tallies.values():
             total = total + tally.total
         return total
-
-    def used_by_role(self, role: str) -> Resources:
-        """Return what the live ones hold for a role."""
-        return self.tallies[role].total if role in self.tallies else NOTHING

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from comity.core.ids import FrameworkId
-from comity.master import commands, metrics, operator, views
+from comity.master import commands, metrics, operator, roles, views
 from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
@@ -18,6 +18,7 @@ from comity.master.inputs import (
     AllocationDue,
     DirtyAllocationDue,
     OperatorSubscribed,
+    QuotaRemoved,
     SchedulerCalled,
     SchedulerSubscribed,
     TeardownRequested,
@@ -59,6 +60,9 @@ class MasterHttp:
         self._router.add("POST", "/teardown", self._teardown)
         for path in commands.FORMS:
             self._router.add("POST", path, self._form(path))
+        self._router.add("PUT", "/weights", self._body(commands.of_weights))
+        self._router.add("POST", "/quota", self._body(commands.of_quota_request))
+        self._router.add("DELETE", "/quota/{role:path}", self._remove_quota)
         self._router.add("GET", "/redirect", self._redirect)
         self._router.add("GET", "/health", _health)
         self._router.add("GET", "/tasks", self._tasks)
@@ -145,6 +149,18 @@ class MasterHttp:
 
         return handler
 
+    def _body(self, read: Callable[[bytes], commands.Ask]) -> Callable[..., Any]:
+        async def handler(request: Request) -> Response | Stream:
+            try:
+                return await self._driver.ask(read(request.body))
+            except commands.FormInvalid as error:
+                return text(400, str(error))
+
+        return handler
+
+    async def _remove_quota(self, request: Request, role: str) -> Response | Stream:
+        return await self._driver.ask(lambda to: QuotaRemoved(to, role))
+
     async def _teardown(self, request: Request) -> Response | Stream:
         framework_id = form_of(request).get("frameworkId") or request.arg("frameworkId")
         if not framework_id:
@@ -164,7 +180,9 @@ class MasterHttp:
             "/frameworks": lambda request: views.frameworks_document(
                 state, request.arg("framework_id")
             ),
-            "/roles": lambda request: views.roles_document(state),
+            "/roles": lambda request: roles.legacy_roles(state),
+            "/weights": lambda request: roles.weights(state),
+            "/quota": lambda request: roles.quota_status(state),
             "/flags": lambda request: {"flags": views.flags(state)},
             "/metrics/snapshot": lambda request: self._metrics(),
             "/version": lambda request: {"version": VERSION},

@@ -6,6 +6,7 @@ from comity.core.ids import AgentId, FrameworkId
 from comity.wire.mesos import link, scheduler, v1
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.maintenance import DrainConfig
+from comity.wire.mesos.quota import QuotaConfig, QuotaRequest, WeightInfo
 
 
 class SchedulerSubscribed(Struct, frozen=True, tag=True):
@@ -84,6 +85,35 @@ class AgentReactivated(Struct, frozen=True, tag=True):
 
     to: int
     agent_id: AgentId
+
+
+class QuotaUpdated(Struct, frozen=True, tag=True):
+    """An operator sets guarantees and limits of roles; `force` passes over sanity checks."""
+
+    to: int
+    configs: tuple[QuotaConfig, ...]
+    force: bool = False
+
+
+class QuotaSet(Struct, frozen=True, tag=True):
+    """An operator guarantees a role something, by the deprecated call."""
+
+    to: int
+    request: QuotaRequest
+
+
+class QuotaRemoved(Struct, frozen=True, tag=True):
+    """An operator takes a role's quota away, by the deprecated call."""
+
+    to: int
+    role: str
+
+
+class WeightsUpdated(Struct, frozen=True, tag=True):
+    """An operator changes weights of roles."""
+
+    to: int
+    infos: tuple[WeightInfo, ...]
 
 
 class OperationRequested(Struct, frozen=True, tag=True):
@@ -173,6 +203,10 @@ Input = (
     | AgentDrained
     | AgentDeactivated
     | AgentReactivated
+    | QuotaUpdated
+    | QuotaSet
+    | QuotaRemoved
+    | WeightsUpdated
     | OperationRequested
     | OperatorSubscribed
     | DrainCheckDue

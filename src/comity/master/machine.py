@@ -17,11 +17,13 @@ from comity.master.handlers import (  # registers the handlers
     frameworks,
     operating,
     publishing,
+    quotas,
     rebalancing,
     registration,
     registry,
     removal,
     silence,
+    weights,
 )
 from comity.master.inputs import AgentReturnDue, AllocationDue, RegistryGcDue
 from comity.master.state import State
@@ -29,6 +31,7 @@ from comity.master.table import table
 from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, v1
 from comity.wire.mesos.maintenance import DrainInfo
+from comity.wire.mesos.quota import QuotaConfig
 
 HANDLERS = (
     agents,
@@ -38,11 +41,13 @@ HANDLERS = (
     frameworks,
     operating,
     publishing,
+    quotas,
     rebalancing,
     registration,
     registry,
     removal,
     silence,
+    weights,
 )
 """The modules whose import fills the table."""
 
@@ -71,11 +76,18 @@ class Master:
                 state.unreachable_agents[agent_id] = Instant(float(value))
             elif kind == "gone":
                 state.gone_agents[agent_id] = Instant(float(value))
+            elif kind == "quotas":
+                state.quotas[name] = codec.decode(QuotaConfig, value)
+                quotas.tell_allocator(state, state.quotas[name])
+            elif kind == "weights":
+                state.weights[name] = float(value)
+                state.allocator.set_weight(name, state.weights[name])
             elif kind == "deactivated":
                 state.deactivated.add(agent_id)
             elif kind == "draining":
                 state.draining[agent_id] = codec.decode(DrainInfo, value)
         draining.watch(state, now, out)
+        cycles.pause(state, now)
         state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
         out.timers.append(SetTimer(AllocationDue(), state.next_cycle_at))
         look_at = Instant(now + state.config.registry_gc_interval_s)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from comity.core.instants import Instant
-from comity.master import views
+from comity.master import roles, views
 from comity.master.config import VERSION
 from comity.master.state import Agent, Framework, Operation, State, Task
-from comity.wire.mesos import codec, operator, resources, v1
+from comity.wire.mesos import administration, codec, operator, resources, v1
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
@@ -36,7 +36,11 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
         case operator.GetTasks():
             return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
         case operator.GetRoles():
-            return {"type": "GET_ROLES", "get_roles": {"roles": _roles(state)}}
+            return {"type": "GET_ROLES", "get_roles": roles.v1_roles(state)}
+        case administration.GetWeights():
+            return {"type": "GET_WEIGHTS", "get_weights": {"weight_infos": roles.weights(state)}}
+        case administration.GetQuota():
+            return {"type": "GET_QUOTA", "get_quota": {"status": roles.quota_status(state)}}
         case operator.GetOperations():
             return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
         case operator.GetState():
@@ -112,18 +116,6 @@ def framework(one: Framework) -> Document:
         "allocated_resources": resources.write(one.used, refined=True),
         "offered_resources": resources.write(views.offered_to(one), refined=True),
     }
-
-
-def _roles(state: State) -> list[Document]:
-    return [
-        {
-            "name": role,
-            "weight": 1.0,
-            "frameworks": [v1.Id(value=one.id) for one in members],
-            "resources": resources.write(used, refined=True),
-        }
-        for role, members, used in views.roles(state)
-    ]
 
 
 def _operations(state: State) -> Document:

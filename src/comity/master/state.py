@@ -23,6 +23,7 @@ from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.constraints import OfferConstraints
 from comity.wire.mesos.maintenance import DrainInfo
+from comity.wire.mesos.quota import QuotaConfig
 
 
 @dataclass(slots=True)
@@ -89,10 +90,6 @@ class Framework:
         """Return what its live tasks and its executors hold."""
         return self.tasks.used + self.executors.used
 
-    def used_by_role(self, role: str) -> Resources:
-        """Return what it holds for one of its roles."""
-        return self.tasks.used_by_role(role) + self.executors.used_by_role(role)
-
     def count(self, metric: str, by: int = 1) -> None:
         """Add to one of its counters."""
         self.counters[metric] = self.counters.get(metric, 0) + by
@@ -154,6 +151,13 @@ class State:
     next_removal_at: float = 0.0
     unreachable_agents: dict[AgentId, Instant] = field(default_factory=dict)
     gone_agents: dict[AgentId, Instant] = field(default_factory=dict)
+    quotas: dict[str, QuotaConfig] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    """Those that were set; all others are 1."""
+    paused_until: Instant | None = None
+    """No offers before then: quotas are to be kept, and most agents are not back yet."""
+    paused_agents: int = 0
+    """How many agents end the pause."""
     deactivated: set[AgentId] = field(default_factory=set)
     """Not offered, by an operator's word; registered or not."""
     draining: dict[AgentId, DrainInfo] = field(default_factory=dict)

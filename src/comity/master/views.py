@@ -324,40 +324,6 @@ def tasks_document(state: State, keep: Callable[[Document], bool]) -> list[Docum
     return [each for each in shown if keep(each)]
 
 
-def roles(state: State) -> list[tuple[str, list[Framework], Resources]]:
-    """Return every role that a framework has, with its frameworks and what it uses."""
-    found: dict[str, list[Framework]] = {"*": []}
-    for one in state.frameworks.values():
-        for role in one.roles:
-            found.setdefault(role, []).append(one)
-    return [(role, found[role], _used_by(state, role)) for role in sorted(found)]
-
-
-def _used_by(state: State, role: str) -> Resources:
-    used = NOTHING
-    for one in state.frameworks.values():
-        used = used + one.used_by_role(role)
-        for offer in one.offers.values():
-            if offer.role == role:
-                used = used + offer.resources
-    return used
-
-
-def roles_document(state: State) -> Document:
-    """Return /roles."""
-    shown = [
-        {
-            "name": role,
-            "weight": 1.0,
-            "resources": legacy.flat(used),
-            "allocated": legacy.flat(used),
-            "frameworks": [one.id for one in members],
-        }
-        for role, members, used in roles(state)
-    ]
-    return {"roles": shown}
-
-
 def flags(state: State) -> dict[str, str]:
     """Return the settings as Mesos shows flags: names and strings."""
     config = state.config

@@ -376,3 +376,27 @@ async def test_metrics_are_numbers_also_for_prometheus(master, agent):
         assert b'\nmesos_master_agents{state="active"} 1\n' in text.body
         assert b"\nmesos_master_slave_registrations_total 1\n" in text.body
         assert b'\nmesos_allocator_mesos_allocation_run_ms{quantile="0.5"} ' in text.body
+
+
+async def test_quota_and_weights_by_call_and_by_the_old_endpoints(master, agent):
+    limits = {"role": "eng", "limits": {"cpus": {"value": 1}}}
+    call = {"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [limits]}}
+    assert (await master.post("/api/v1", call)).status == 200
+    answer = json.loads((await master.post("/api/v1", {"type": "GET_QUOTA"})).body)
+    [config] = answer["get_quota"]["status"]["configs"]
+    assert config == {"role": "eng", "limits": {"cpus": {"value": 1.0}}}
+    assert (await master.json("/master/quota"))["configs"] == [config]
+    assert (await master.client.request("DELETE", master.url + "/quota/eng")).status == 200
+    assert (await master.client.request("DELETE", master.url + "/quota/eng")).status == 400
+    guarantee = [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 99}}]
+    request = {"role": "eng", "guarantee": guarantee}
+    assert (await master.post("/quota", request)).status == 409
+    assert (await master.post("/quota", {**request, "force": True})).status == 200
+    weights = json.dumps([{"role": "eng", "weight": 2.0}]).encode()
+    assert (await master.client.request("PUT", master.url + "/weights", weights)).status == 200
+    assert await master.json("/weights") == [{"role": "eng", "weight": 2.0}]
+    assert (await master.client.request("PUT", master.url + "/weights", b"{")).status == 400
+    answer = json.loads((await master.post("/api/v1", {"type": "GET_WEIGHTS"})).body)
+    assert answer["get_weights"]["weight_infos"] == [{"role": "eng", "weight": 2.0}]
+    [role] = [one for one in (await master.json("/roles"))["roles"] if one["name"] == "eng"]
+    assert (role["weight"], role["quota"]["guarantee"]) == (2.0, {"cpus": 99.0})

@@ -4,6 +4,8 @@ A burst of changes leads to one cycle: the first sets a timer that is due at onc
 fires after the inputs that are already waiting.
 """
 
+import math
+
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
@@ -13,6 +15,9 @@ from comity.master.state import Agent, Framework, Offer, State
 from comity.master.table import table
 from comity.policy.allocator import Allocation
 from comity.wire.mesos import resources, scheduler, v1
+
+PAUSE_S = 600.0
+PAUSE_SHARE = 0.8
 
 
 def want_cycle(state: State, now: Instant, out: Outbox) -> None:
@@ -25,7 +30,8 @@ def want_cycle(state: State, now: Instant, out: Outbox) -> None:
 @table.on(AllocationDue)
 def on_allocation_due(state: State, item: AllocationDue, now: Instant, out: Outbox) -> None:
     """Offer what is free everywhere; filters may have expired."""
-    _offer(state, state.allocator.allocate(now, everything=True), now, out)
+    if not _is_paused(state, now):
+        _offer(state, state.allocator.allocate(now, everything=True), now, out)
     state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
     out.timers.append(SetTimer(item, state.next_cycle_at))
 
@@ -36,7 +42,27 @@ def on_dirty_allocation_due(
 ) -> None:
     """Offer what became free."""
     state.dirty_cycle_set = False
-    _offer(state, state.allocator.allocate(now, everything=False), now, out)
+    if not _is_paused(state, now):
+        _offer(state, state.allocator.allocate(now, everything=False), now, out)
+
+
+def pause(state: State, now: Instant) -> None:
+    """Begin a failover without offers, when quotas are to be kept.
+
+    With a part of the agents only, guarantees could not be told from what is free (Mesos: allocator
+    recovery). It ends when enough agents are back, or after a while.
+    """
+    if state.quotas and state.recovered_agents:
+        state.paused_until = Instant(now + PAUSE_S)
+        state.paused_agents = math.ceil(len(state.recovered_agents) * PAUSE_SHARE)
+
+
+def _is_paused(state: State, now: Instant) -> bool:
+    if state.paused_until is None:
+        return False
+    if now >= state.paused_until or len(state.agents) >= state.paused_agents:
+        state.paused_until = None
+    return state.paused_until is not None
 
 
 def _offer(state: State, given: list[Allocation], now: Instant, out: Outbox) -> None:
