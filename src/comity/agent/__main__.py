@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
     add("--credentials", type=Path, help="file of callers' credentials")
     add("--credential", type=Path, help="file of the agent's own credential for the master")
+    add("--journal", type=Path, help="file for all inputs: comity debug replay")
     _add_timeouts(parser, default)
     add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
     return parser
@@ -78,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_host_image=not args.forbid_host_image,
         credentials=args.credentials,
         credential=args.credential,
+        journal=args.journal,
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,
         executor_shutdown_grace_s=args.executor_shutdown_grace_period,

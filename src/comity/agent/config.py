@@ -43,6 +43,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """File of the credentials that callers must show (HTTP Basic); None asks for none."""
     credential: Path | None = None
     """File of the agent's own credential for the master."""
+    journal: Path | None = None
+    """File that every input is written to, for `comity debug replay`; None for none."""
     executor_registration_timeout_s: float = 60.0
     """Seconds that an executor has to subscribe after its start."""
     executor_reregistration_timeout_s: float = 2.0

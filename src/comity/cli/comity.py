@@ -29,6 +29,7 @@ COMMANDS = {
     "cosmos": Command("comity.cosmos.__main__", "run the package service"),
     "gateway": Command("comity.gateway.__main__", "run the front door (Admin Router)"),
     "kubernetes": Command("comity.kube.__main__", "run a Kubernetes control plane"),
+    "debug": Command("comity.cli.debug", "step the inputs of a journal again"),
     "sim": Command("comity.sim.__main__", "run master and agents in a simulated cluster"),
     "kube-node": Command("comity.kube.node.__main__", "run the Kubernetes node executor"),
 }

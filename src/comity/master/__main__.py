@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         help="show metrics of each framework (%(default)s)",
     )
     _add_allocation(parser, default)
+    parser.add_argument("--journal", type=Path, help="file for all inputs: comity debug replay")
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
 
@@ -167,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cluster=args.cluster,
         credentials=args.credentials,
         log_file=args.log_file,
+        journal=args.journal,
         agent_removal_interval_s=args.agent_removal_rate_limit,
         registry_gc_interval_s=args.registry_gc_interval,
         registry_max_agent_age_s=args.registry_max_agent_age,

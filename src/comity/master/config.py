@@ -26,6 +26,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Name of the cluster, shown by clients."""
     credentials: Path | None = None
     """File of the credentials that callers must show (HTTP Basic); None asks for none."""
+    journal: Path | None = None
+    """File that every input is written to, for `comity debug replay`; None for none."""
     log_file: Path | None = None
     """File that `/files/read?path=/master/log` shows: where the supervisor writes our stderr."""
     allocation_interval_s: float = 1.0

@@ -5,17 +5,16 @@ import ipaddress
 import random
 import uuid
 
-from comity.core.effects import Outbox
+from comity.master.beginning import Start, begin
 from comity.master.config import VERSION, MasterConfig
 from comity.master.http import METERED, MasterHttp
 from comity.master.inputs import StreamClosed
-from comity.master.machine import Master
-from comity.master.state import new_state
 from comity.runtime import logs
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
 from comity.runtime.http.credentials import authenticator
+from comity.runtime.journal import Journal
 from comity.runtime.process import settle_heap
 from comity.runtime.sqlite import SqliteStore
 from comity.wire.mesos import v1
@@ -25,28 +24,37 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     store = SqliteStore(config.work_dir / "master.sqlite")
     clock = Clock()
-    state = new_state(
-        config, _info(config, config.port), clock.now(), random.SystemRandom().getrandbits(32)
+    start = Start(config=config, info=_info(config, config.port))
+    stored, now, seed = store.range(""), clock.now(), random.SystemRandom().getrandbits(32)
+    master, out = begin(start, stored, now, seed)
+    state = master.state
+    journal = Journal(config.journal)
+    driver = Driver(
+        master,
+        store,
+        stream_closed=StreamClosed,
+        clock=clock,
+        journal=journal,
+        crash_file=config.work_dir / "crash.jsonl",
+        metered=METERED,
     )
-    master = Master(state)
-    driver = Driver(master, store, stream_closed=StreamClosed, clock=clock, metered=METERED)
     files = Files()
     if config.log_file is not None:
         files.attach("/master/log", config.log_file)
     http = MasterHttp(driver, state, files)
     server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-master"))
-    out = Outbox()
-    master.recover(store.range(""), clock.now(), out)
     for timer in out.timers:
         driver.arm(timer)
     _, port = await server.start(config.ip, config.port)
-    state.info = _info(config, port, state.id)
+    state.info = start.info = _info(config, port, state.id)
+    journal.begin("master", now, seed, start, stored)
     settle_heap()
     logs.ready(f"http://{config.ip}:{port}")
     try:
         await driver.run_until(stop)
     finally:
         await server.stop()
+        journal.close()
         store.close()
 
 

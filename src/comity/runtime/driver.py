@@ -14,12 +14,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from comity.core.clocks import SteadyClock
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, Reply, SetTimer
 from comity.core.instants import Instant
 from comity.runtime.http.messages import Response, Stream
+from comity.runtime.journal import Journal
 from comity.runtime.meters import Meter
 from comity.runtime.store import Store
 
@@ -62,12 +64,15 @@ class Driver:
         launch: Callable[[Any], None] | None = None,
         stream_closed: Callable[[str], Any] | None = None,
         clock: Clock | None = None,
+        journal: Journal | None = None,
+        crash_file: Path | None = None,
         max_batch: int = 256,
         metered: Iterable[type] = (),
     ) -> None:
         self.machine = machine
         self.clock = clock or Clock()
-        self.journal: deque[tuple[Instant, Any]] = deque(maxlen=1024)
+        self.journal = journal or Journal()
+        self._crash_file = crash_file
         self._store = store
         self._launch = launch
         self._stream_closed = stream_closed
@@ -228,15 +233,26 @@ class Driver:
             if isinstance(item, _Mark):
                 self._reached.append(item.reached)
                 continue
-            self.journal.append((now, item))
+            self.journal.add(now, item)
             meter = self.meters.get(type(item))
             if meter is None:
-                self.machine.step(item, now, out)
+                self._step(item, now, out)
                 continue
             start = time.perf_counter()
-            self.machine.step(item, now, out)
+            self._step(item, now, out)
             meter.add(time.perf_counter() - start)
+        self.journal.flush()
         return out
+
+    def _step(self, item: Any, now: Instant, out: Outbox) -> None:
+        try:
+            self.machine.step(item, now, out)
+        except Exception:
+            self.journal.flush()
+            if self._crash_file is not None:
+                self.journal.rescue(self._crash_file)
+                _log.exception("the machine failed; its last inputs are in %s", self._crash_file)
+            raise
 
     # effects
 

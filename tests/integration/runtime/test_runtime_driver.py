@@ -179,3 +179,19 @@ async def test_who_waits_to_catch_up_finds_all_that_was_queued_handled_and_durab
     assert len(driver.machine.seen) == 5
     assert store.range("") == [("key", b"4")]
     store.close()
+
+
+async def test_the_last_inputs_are_in_a_file_when_the_machine_fails(tmp_path):
+    class Failing(Recorder):
+        def step(self, item, now, out):
+            super().step(item, now, out)
+            if len(self.seen) == 3:
+                raise AssertionError("impossible")
+
+    driver = Driver(Failing(), crash_file=tmp_path / "crash.jsonl")
+    for number in range(5):
+        driver.put(Put(number, b"secret"))
+    with pytest.raises(AssertionError, match="impossible"):
+        await driver.run()
+    lines = (tmp_path / "crash.jsonl").read_text().splitlines()
+    assert ['"to":2' in line for line in lines] == [False, False, True]

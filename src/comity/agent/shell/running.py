@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
+from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
 from comity.agent.http import AgentHttp
 from comity.agent.inputs import LauncherFound, StreamClosed
-from comity.agent.machine import Agent
 from comity.agent.shell import detecting
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.linking import Link
@@ -26,6 +26,7 @@ from comity.runtime.files import Files
 from comity.runtime.http import Server
 from comity.runtime.http.credentials import authenticator, own_headers
 from comity.runtime.images.store import ImageStore
+from comity.runtime.journal import Journal
 from comity.runtime.launcher import client as launchers
 from comity.runtime.process import settle_heap
 from comity.runtime.sqlite import SqliteStore
@@ -68,25 +69,19 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
         attributes=detecting.attributes(config, has_images=containerizer.oci is not None),
         domain=config.domain,
     )
-    state = State(
-        config=config,
-        info=info,
-        ip=config.ip,
-        chance=random.SystemRandom(),
-        started_at=clock.now(),
-        configured=total,
-        total=total,
-    )
-    await _serve(state, containerizer, clock, stop)
+    start = Start(config=config, info=info, resources=resources.write(total, refined=True))
+    await _serve(start, containerizer, clock, stop)
 
 
 async def _serve(
-    state: State, containerizer: Containerizer, clock: Clock, stop: asyncio.Event
+    start: Start, containerizer: Containerizer, clock: Clock, stop: asyncio.Event
 ) -> None:
-    config = state.config
+    config = start.config
     store = SqliteStore(config.work_dir / "agent.sqlite")
-    machine = Agent(state)
-    machine.recover(store.range(""))
+    stored, now, seed = store.range(""), clock.now(), random.SystemRandom().getrandbits(63)
+    machine = begin(start, stored, now, seed)
+    state = machine.state
+    journal = Journal(config.journal)
     effects: list[Actor] = []
     driver = Driver(
         machine,
@@ -94,6 +89,8 @@ async def _serve(
         launch=lambda effect: effects[0].launch(effect),
         stream_closed=StreamClosed,
         clock=clock,
+        journal=journal,
+        crash_file=config.work_dir / "crash.jsonl",
     )
     launcher = launchers.LauncherClient(
         config.work_dir / "launcher", lambda event: effects[0].on_event(event)
@@ -108,6 +105,8 @@ async def _serve(
     driver.put(LauncherFound(hello["running"], hello["exited"]))
     _, port = await server.start(config.ip, config.port)
     _describe(state, port)
+    start.info = state.info
+    journal.begin("agent", now, seed, start, stored)
     collector = SandboxCollector(config, state, files)
     settle_heap()
     logs.ready(f"http://{config.ip}:{port}")
@@ -129,6 +128,7 @@ async def _serve(
         await effects[0].close()
         await launcher.close()
         await server.stop()
+        journal.close()
         store.close()
 
 
