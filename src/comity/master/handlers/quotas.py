@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 
 from comity.core.effects import Outbox, Write
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import rebalancing, sending
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import QuotaRemoved, QuotaSet, QuotaUpdated
-from comity.master.state import Offer, State
+from comity.master.state import State
 from comity.master.table import table
 from comity.policy import roles
-from comity.resources.amounts import Resources, milli
+from comity.resources.amounts import milli
 from comity.wire.mesos import codec, v1
 from comity.wire.mesos.quota import QuotaConfig, QuotaRequest
 
@@ -47,7 +46,7 @@ def _fault_of(state: State, configs: Iterable[QuotaConfig], *, force: bool) -> s
     if force:
         return None
     for config in configs:
-        consumed = consumption(state, config.role)
+        consumed = rebalancing.consumed(state, config.role)
         if not _limits_contain(_quantities(config.limits), consumed):
             return (
                 f"Role '{config.role}' is already consuming '{_shown(consumed)}'; this is more "
@@ -107,28 +106,6 @@ def _shown(amounts: Quantities) -> str:
     return "; ".join(f"{name}:{amount / 1000:g}" for name, amount in sorted(amounts.items()))
 
 
-def consumption(state: State, role: str) -> dict[str, int]:
-    """Return what a top-level role consumes of its quota: reserved, or allocated; not offers."""
-    found = dict(state.allocator.consumed(role))
-    for offer in _offers_to(state, role):
-        for name, amount in _unreserved(offer.resources).items():
-            found[name] = found.get(name, 0) - amount
-    return {name: amount for name, amount in found.items() if amount}
-
-
-def _offers_to(state: State, role: str) -> list[Offer]:
-    below = role + "/"
-    return [o for o in state.offers.values() if o.role == role or o.role.startswith(below)]
-
-
-def _unreserved(bundle: Resources) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for kind, amount in bundle:
-        if isinstance(amount, int) and not kind.reservations and not kind.revocable:
-            found[kind.name] = found.get(kind.name, 0) + amount
-    return found
-
-
 def key_of(role: str) -> str:
     """Return a role's registry key."""
     return f"quotas/{role}"
@@ -141,8 +118,8 @@ def _apply(state: State, config: QuotaConfig, out: Outbox) -> None:
     else:
         state.quotas.pop(config.role, None)
         out.writes.append(Write(key_of(config.role), None))
-    tell_allocator(state, config)
-    _rescind(state, config, out)
+    guarantees, limits = _quantities(config.guarantees), _quantities(config.limits)
+    rebalancing.set_quota(state, config.role, guarantees, limits, out)
 
 
 def tell_allocator(state: State, config: QuotaConfig) -> None:
@@ -150,32 +127,6 @@ def tell_allocator(state: State, config: QuotaConfig) -> None:
     state.allocator.set_quota(
         config.role, _quantities(config.guarantees), _quantities(config.limits)
     )
-
-
-def _rescind(state: State, config: QuotaConfig, out: Outbox) -> None:
-    """Take offers back until the role is within its limits, and its guarantees can be met."""
-    limits, guarantees = _quantities(config.limits), _quantities(config.guarantees)
-    held = dict(state.allocator.consumed(config.role))
-    own = _offers_to(state, config.role)
-    taken: list[Offer] = []
-    for offer in own:
-        if _limits_contain(limits, held):
-            break
-        _add(held, offer.resources, -1)
-        taken.append(offer)
-    theirs = set(map(id, own))
-    for offer in state.offers.values():
-        if all(held.get(name, 0) >= amount for name, amount in guarantees.items()):
-            break
-        if id(offer) not in theirs:
-            _add(held, offer.resources, 1)
-            taken.append(offer)
-    withdraw_offers(state, taken, out, tell=True)
-
-
-def _add(held: dict[str, int], bundle: Resources, sign: int) -> None:
-    for name, amount in _unreserved(bundle).items():
-        held[name] = held.get(name, 0) + sign * amount
 
 
 # the deprecated forms

@@ -2,9 +2,8 @@
 
 from comity.core.effects import Outbox, Write
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import rebalancing, sending
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import WeightsUpdated
 from comity.master.state import State
 from comity.master.table import table
@@ -24,11 +23,9 @@ def on_weights_updated(state: State, item: WeightsUpdated, now: Instant, out: Ou
     for info in item.infos:
         assert info.role is not None
         state.weights[info.role] = info.weight
-        state.allocator.set_weight(info.role, info.weight)
         out.writes.append(Write(key_of(info.role), repr(info.weight).encode()))
-    changed = {info.role for info in item.infos}
-    if any(role in changed for one in state.frameworks.values() for role in one.roles):
-        withdraw_offers(state, list(state.offers.values()), out, tell=True)
+    changed = {info.role: info.weight for info in item.infos if info.role is not None}
+    rebalancing.set_weights(state, changed, out)
     want_cycle(state, now, out)
     sending.refused(item.to, 200, "", out)
 
