@@ -20,13 +20,18 @@ def _task(executor: Executor, one: Task) -> Document:
         "executor_id": executor.id,
         "slave_id": one.info.agent_id.value,
         "state": one.state,
+        "role": min(resources.allocation_roles(one.info.resources), default="*"),
         "resources": legacy.flat(held),
         "statuses": [legacy.status(each) for each in one.statuses.values()],
     }
+    if one.info.limits:
+        shown["limits"] = legacy.limits(one.info.limits)
     if one.info.labels is not None:
         shown["labels"] = one.info.labels.labels
-    if one.info.discovery is not None:
-        shown["discovery"] = one.info.discovery
+    for name in ("discovery", "container", "health_check"):
+        value = getattr(one.info, name)
+        if value is not None:
+            shown[name] = value
     return shown
 
 

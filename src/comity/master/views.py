@@ -46,6 +46,8 @@ def task(framework: Framework, one: Task) -> Document:
         "role": one.role,
         "statuses": [legacy.status(status) for status in one.statuses.values()],
     }
+    if info.limits:
+        shown["limits"] = legacy.limits(info.limits)
     if info.labels is not None:
         shown["labels"] = _labels(info.labels)
     for name in ("user", "discovery", "container", "health_check"):
@@ -56,7 +58,7 @@ def task(framework: Framework, one: Task) -> Document:
 
 
 def _executor(framework: Framework, agent_id: str, one: Executor) -> Document:
-    return {
+    shown: Document = {
         "executor_id": one.info.executor_id.value,
         "name": one.info.name or "",
         "framework_id": framework.id,
@@ -66,6 +68,11 @@ def _executor(framework: Framework, agent_id: str, one: Executor) -> Document:
         "role": one.role,
         "source": one.info.source or "",
     }
+    if one.info.labels is not None:
+        shown["labels"] = _labels(one.info.labels)
+    if one.info.type is not None:
+        shown["type"] = one.info.type.value
+    return shown
 
 
 def _command(command: v1.CommandInfo | None) -> Document:

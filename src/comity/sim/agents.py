@@ -11,7 +11,9 @@ from comity.agent.outbox import (
     EndAgent,
     KeepVolumes,
     LaunchContainer,
+    LimitContainer,
     LinkVolumes,
+    MakeSandbox,
     SignalContainer,
     ToMaster,
 )
@@ -184,7 +186,7 @@ class AgentNode:
             case EndAgent():
                 self.replace()
                 self._world.after(self.restart_s, self.start)
-            case KeepVolumes() | LinkVolumes():
+            case KeepVolumes() | LinkVolumes() | MakeSandbox() | LimitContainer():
                 pass  # directories and links: nothing here looks at them
             case _:
                 raise AssertionError(f"the simulator cannot do {effect!r}")

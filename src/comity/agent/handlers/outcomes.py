@@ -2,6 +2,8 @@
 
 import signal
 
+import msgspec
+
 from comity.agent.state import Container, Executor, Task
 from comity.wire.mesos import v1
 from comity.wire.mesos.checks import CheckCommandStatus, CheckHttpStatus, CheckTcpStatus
@@ -54,7 +56,10 @@ def of_task(executor: Executor, container: Container, task: Task) -> v1.TaskStat
         )
     if container.oom:
         reason = v1.Reason.CONTAINER_LIMITATION_MEMORY
-        return _failed(task, reason, "Memory limit exceeded: killed by the kernel", executor)
+        text = "Memory limit exceeded: killed by the kernel"
+        return msgspec.structs.replace(
+            _failed(task, reason, text, executor), limitation=_limitation(container)
+        )
     if executor.failure is not None:
         return _failed(task, *executor.failure, executor)
     if container.failure is not None:
@@ -71,6 +76,14 @@ def _failed(task: Task, reason: v1.Reason, text: str, executor: Executor) -> v1.
     source = v1.Source.EXECUTOR if executor.is_default else v1.Source.AGENT
     failed = v1.TaskState.FAILED
     return status(task.info, failed, source=source, reason=reason, message=text)
+
+
+def _limitation(container: Container) -> v1.TaskResourceLimitation:
+    """Return the amount of memory that was exceeded."""
+    amount = v1.Scalar(value=float(container.spec.mem_bytes >> 20))
+    return v1.TaskResourceLimitation(
+        resources=(v1.Resource(name="mem", type="SCALAR", scalar=amount, role="*"),)
+    )
 
 
 def _words(wait_status: int | None) -> str | None:

@@ -3,6 +3,7 @@
 Ids become strings, resources an object in which the four scalars are always present.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from comity.resources.amounts import Resources
@@ -37,6 +38,13 @@ def attributes(agent: v1.AgentInfo) -> Document:
         elif one.text is not None:
             shown[one.name] = one.text.value
     return shown
+
+
+def limits(given: Mapping[str, v1.Scalar]) -> Document:
+    """Return a task's limits; what is unlimited is a string, for JSON has no such number."""
+    return {
+        name: "Infinity" if one.value >= v1.UNLIMITED else one.value for name, one in given.items()
+    }
 
 
 def status(one: v1.TaskStatus) -> Document:
