@@ -37,10 +37,15 @@ class AgentWorld:
         self.step(LauncherFound({}, {}))
         self.link()
 
-    def link(self):
-        """Let the agent find its master."""
+    def link(self, *executors):
+        """Let the agent find its master, which was told that these executors run."""
         body = link.RegisteredBody(
-            agent_id=v1.Id(value="A"), master_info=v1.MasterInfo(id="m", ip=1)
+            agent_id=v1.Id(value="A"),
+            master_info=v1.MasterInfo(id="m", ip=1),
+            executors=tuple(
+                link.ExecutorName(framework_id=v1.Id(value="F"), executor_id=v1.Id(value=name))
+                for name in executors
+            ),
         )
         return self.step(MasterSaid(link.EventRegistered(registered=body)))
 

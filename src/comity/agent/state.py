@@ -18,7 +18,7 @@ from comity.core.containers import Spec
 from comity.core.ids import ExecutorId, FrameworkId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import v1
+from comity.wire.mesos import link, v1
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.maintenance import DrainConfig
 from comity.wire.mesos.operations import OperationStatus
@@ -200,6 +200,8 @@ class State:
     """How to end everything, while an operator wants nothing to run here."""
     master: v1.MasterInfo | None = None
     is_linked: bool = False
+    untold_exits: list[link.ExitedExecutor] = field(default_factory=list)
+    """Executors that ended while there was no link; some of them after the next one's SUBSCRIBE."""
     is_recovering: bool = True
     frameworks: dict[FrameworkId, v1.FrameworkInfo] = field(default_factory=dict)
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)

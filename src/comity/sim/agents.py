@@ -20,6 +20,7 @@ from comity.agent.outbox import (
 from comity.agent.state import State
 from comity.core.containers import Spec
 from comity.core.effects import CloseStream, OpenStream, Reply, Send
+from comity.core.ids import TaskId
 from comity.resources.amounts import Resources
 from comity.sim.clocks import NodeClocks, ProcessClock
 from comity.sim.disk import Disk
@@ -192,7 +193,14 @@ class AgentNode:
                 raise AssertionError(f"the simulator cannot do {effect!r}")
 
     def _launch(self, effect: LaunchContainer) -> None:
-        self._watcher.container_ordered(self.name, effect.spec)
+        state = self.state
+        container = state.containers.get(effect.spec.id) if state is not None else None
+        if state is not None and container is not None:
+            key = container.task
+            if container.executor is not None and state.executors[container.executor].is_command:
+                key = (container.executor[0], TaskId(container.executor[1]))
+            if key is not None:
+                self._watcher.container_ordered(self.name, key)
         self.launcher.start(effect.spec)
 
     def _container_started(self, spec: Spec) -> None:

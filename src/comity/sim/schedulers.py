@@ -11,6 +11,7 @@ from typing import Any
 
 from comity.core.ids import FrameworkId, TaskId
 from comity.resources import text
+from comity.resources.amounts import NOTHING, Resources
 from comity.sim.masters import SCHEDULER, STREAM_ID
 from comity.sim.network import Connection, Network
 from comity.sim.serving import Answer, Chunk, Request
@@ -83,6 +84,8 @@ class Manner:
     refuse_s: float = 5.0
     greed: int = 3
     """How many tasks it launches on an offer at most."""
+    groups: float = 0.0
+    """How often it launches them as a task group on a default executor, of which it has two."""
 
 
 class SimScheduler:
@@ -266,12 +269,13 @@ class SimScheduler:
     def _use_one(self, offer: v1.Offer) -> None:
         waiting = [one for one in self.memory.jobs.values() if one.state is None]
         free = resources.read(offer.resources)
+        executor = self._executor() if self._chance.random() < self.manner.groups else None
         chosen: list[Job] = []
-        for job in waiting[: self.manner.greed]:
-            needs = text.parse(job.needs)
-            if free.contains(needs):
-                free = free - needs
-                chosen.append(job)
+        if executor is not None:
+            chosen = _fitting(waiting[: self.manner.greed], free, executor)
+        if not chosen:
+            executor = None
+            chosen = _fitting(waiting[: self.manner.greed], free, None)
         filters = v1.Filters(refuse_seconds=self.manner.refuse_s)
         if not chosen:
             body = scheduler.DeclineBody(offer_ids=(offer.id,), filters=filters)
@@ -279,13 +283,18 @@ class SimScheduler:
             return
         for job in chosen:
             job.state, job.agent_id = v1.TaskState.STAGING, offer.agent_id.value
-        launch = v1.Launch(task_infos=tuple(_task(job) for job in chosen))
         accept = scheduler.AcceptBody(
-            offer_ids=(offer.id,),
-            operations=(v1.Operation(type="LAUNCH", launch=launch),),
-            filters=filters,
+            offer_ids=(offer.id,), operations=(_operation(chosen, executor),), filters=filters
         )
         self.call(scheduler.Accept(framework_id=self._id, accept=accept))
+
+    def _executor(self) -> v1.ExecutorInfo:
+        return v1.ExecutorInfo(
+            executor_id=v1.Id(value=f"default-{self._chance.randint(1, 2)}"),
+            framework_id=self._id,
+            type=v1.ExecutorType.DEFAULT,
+            resources=resources.write(text.parse("cpus:0.1;mem:32;disk:1")),
+        )
 
     # tasks
 
@@ -360,3 +369,27 @@ def _task(job: Job) -> v1.TaskInfo:
         resources=resources.write(text.parse(job.needs)),
         command=v1.CommandInfo(value=job.command),
     )
+
+
+def _fitting(jobs: list[Job], free: Resources, executor: v1.ExecutorInfo | None) -> list[Job]:
+    """Return the tasks that there is room for, beside their executor if they need one."""
+    held = resources.read(executor.resources) if executor is not None else NOTHING
+    if not free.contains(held):
+        return []
+    free = free - held
+    chosen = []
+    for job in jobs:
+        needs = text.parse(job.needs)
+        if free.contains(needs):
+            free = free - needs
+            chosen.append(job)
+    return chosen
+
+
+def _operation(jobs: list[Job], executor: v1.ExecutorInfo | None) -> v1.Operation:
+    """Return what launches tasks: each for itself, or as a group."""
+    infos = tuple(_task(job) for job in jobs)
+    if executor is None:
+        return v1.Operation(type="LAUNCH", launch=v1.Launch(task_infos=infos))
+    group = v1.LaunchGroup(executor=executor, task_group=v1.TaskGroupInfo(tasks=infos))
+    return v1.Operation(type="LAUNCH_GROUP", launch_group=group)

@@ -45,12 +45,8 @@ class Watcher:
 
     # agents
 
-    def container_ordered(self, agent: str, spec: Spec) -> None:
+    def container_ordered(self, agent: str, key: TaskKey) -> None:
         """Check that a task is launched at most once, on one agent."""
-        task_id = spec.environment.get("MESOS_TASK_ID")
-        if task_id is None:
-            return
-        key = (FrameworkId(spec.environment["MESOS_FRAMEWORK_ID"]), TaskId(task_id))
         if key in self.launched:
             raise Violated(f"{key} is launched on {agent}, and before on {self.launched[key]}")
         self.launched[key] = agent

@@ -9,6 +9,7 @@ from comity.agent.inputs import (
     ExecutorCalled,
     ExecutorDue,
     KillDue,
+    LinkLost,
 )
 from comity.agent.outbox import SignalContainer
 from comity.wire.mesos import executor as wire
@@ -180,3 +181,16 @@ def test_an_executors_failure_is_told_with_the_agents_words(world):
     assert shown.network_infos[0].ip_addresses[0].ip_address == "127.0.0.1"
     assert shown.container_id.value == container
     assert (last.agent_id.value, last.executor_id.value) == ("A", "e")
+
+
+@pytest.mark.parametrize(("told", "expected"), [(("e",), [0]), ((), [])])
+def test_an_end_while_there_was_no_link_is_told_if_the_master_thinks_it_runs(world, told, expected):
+    """SUBSCRIBE may have been sent before the end, or after: then the master knows already."""
+    container = running(world, "a")
+    world.step(LinkLost("gone"))
+    world.step(ContainerExited(container, 0))
+    assert world.ended_executors == []
+    world.link(*told)
+    assert [one.status for one in world.ended_executors] == expected
+    world.link(*told)
+    assert world.ended_executors == []

@@ -214,6 +214,7 @@ def test_a_restart_finds_the_groups_tasks(world, state):
     world.restart({a: 40}, {b: 3 << 8})
     assert world.states("b")[-1] is S.FAILED
     assert signals(world) == [(a, TERM)]
+    world.link()
     world.step(ContainerExited(a, TERM))
     assert world.states("a")[-1] is S.KILLED
     assert len(world.ended_executors) == 1

@@ -86,6 +86,14 @@ def test_an_agent_that_comes_back_before_its_end_was_seen_keeps_them():
     assert set(world.state.frameworks["M-0000"].tasks) == {"a", "b"}
 
 
+def test_an_agent_is_told_which_executors_it_said_were_running():
+    world = ready(checkpoint=True)
+    world.agent("link-b", **brought(world))
+    [event] = world.heard("link-b", link.EventRegistered)
+    [name] = event.registered.executors
+    assert (name.framework_id, name.executor_id.value) == (FW, "x")
+
+
 # framework ids
 
 

@@ -131,7 +131,11 @@ def executor_exited(
             executor_id=v1.Id(value=executor.id),
             status=container.status if container.status is not None else -1,
         )
-        out.launches.append(ToMaster(call))
+        if state.is_linked:
+            out.launches.append(ToMaster(call))
+        else:
+            # SUBSCRIBE may have said just now that it runs: REGISTERED tells what the master knows.
+            state.untold_exits.append(call)
     for task in list(executor.tasks.values()):
         if executor.is_orphaned:
             task.state = v1.TaskState.KILLED

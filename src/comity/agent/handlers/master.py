@@ -60,6 +60,11 @@ def _registered(state: State, event: link.EventRegistered, now: Instant, out: Ou
         out.writes.append(Write("agent", agent_id.value.encode()))
     state.master = event.registered.master_info
     state.is_linked = True
+    known = {(one.framework_id, one.executor_id) for one in event.registered.executors}
+    for call in state.untold_exits:
+        if (call.framework_id, call.executor_id) in known:
+            out.launches.append(ToMaster(call))
+    state.untold_exits.clear()
     reporting.resend_all(state, now, out)
     operating.resend_all(state, now, out)
 

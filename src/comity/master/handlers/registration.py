@@ -47,8 +47,8 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
     assert info.id is not None
     was_here = AgentId(info.id.value) in state.agents
     agent = _admit(state, info, item, now, out)
-    _greet(state, agent, now, out)
     brought = item.call.subscribe
+    _greet(state, agent, brought, now, out)
     if was_here:
         brought = unsaved.end_strays(state, agent, brought, out)
     recovery.recover(state, agent, brought, now, out)
@@ -148,10 +148,19 @@ def _break_link(state: State, agent: Agent, out: Outbox) -> None:
         agent.link = None
 
 
-def _greet(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
-    timeout_s = state.config.ping_interval_s * state.config.pings_missed_max
+def _greet(
+    state: State, agent: Agent, brought: link.SubscribeBody, now: Instant, out: Outbox
+) -> None:
     body = link.RegisteredBody(
-        agent_id=v1.Id(value=agent.id), master_info=state.info, ping_timeout_seconds=timeout_s
+        agent_id=v1.Id(value=agent.id),
+        master_info=state.info,
+        ping_timeout_seconds=state.config.ping_interval_s * state.config.pings_missed_max,
+        executors=tuple(
+            link.ExecutorName(
+                framework_id=one.framework_id, executor_id=one.executor_info.executor_id
+            )
+            for one in brought.executors
+        ),
     )
     sending.to_agent(agent, link.EventRegistered(registered=body), out)
     sending.to_agent(agent, link.EventPing(), out)

@@ -95,12 +95,21 @@ class Unregister(Wire, frozen=True, kw_only=True, tag_field="type", tag="UNREGIS
     """The agent leaves for good, and its tasks with it."""
 
 
+class ExecutorName(Wire, frozen=True, kw_only=True):
+    """Which executor is meant."""
+
+    framework_id: Id
+    executor_id: Id
+
+
 class RegisteredBody(Wire, frozen=True, kw_only=True):
     """The agent's id, and how long silence may last."""
 
     agent_id: Id
     master_info: MasterInfo
     ping_timeout_seconds: float = 75.0
+    executors: tuple[ExecutorName, ...] = ()
+    """What SUBSCRIBE said was running: of those that ended meanwhile the master must hear."""
 
 
 class EventRegistered(Wire, frozen=True, kw_only=True, tag_field="type", tag="REGISTERED"):
