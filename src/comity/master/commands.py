@@ -9,6 +9,9 @@ from comity.master.inputs import (
     AgentDrained,
     AgentMarkedGone,
     AgentReactivated,
+    MaintenanceScheduled,
+    MaintenanceStarted,
+    MaintenanceStopped,
     OperationRequested,
     QuotaRemoved,
     QuotaSet,
@@ -18,7 +21,7 @@ from comity.master.inputs import (
 )
 from comity.wire.mesos import administration, codec, v1
 from comity.wire.mesos import operator as wire
-from comity.wire.mesos.maintenance import DrainConfig
+from comity.wire.mesos.maintenance import DrainConfig, Schedule
 from comity.wire.mesos.quota import QuotaRequest, WeightInfo
 
 Ask = Callable[[int], Any]
@@ -58,6 +61,15 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
         case administration.ReactivateAgent():
             agent_id = AgentId(call.reactivate_agent.agent_id.value)
             return lambda to: AgentReactivated(to, agent_id)
+        case administration.UpdateMaintenanceSchedule():
+            schedule = call.update_maintenance_schedule.schedule
+            return lambda to: MaintenanceScheduled(to, schedule)
+        case administration.StartMaintenance():
+            downed = call.start_maintenance.machines
+            return lambda to: MaintenanceStarted(to, downed)
+        case administration.StopMaintenance():
+            raised = call.stop_maintenance.machines
+            return lambda to: MaintenanceStopped(to, raised)
         case wire.ReserveResources():
             reserving = call.reserve_resources
             reserve = v1.Reserve(resources=reserving.resources, source=reserving.source)
@@ -130,29 +142,26 @@ def of_form(path: str, form: dict[str, str], principal: str | None) -> Ask:
     return _operation(form["slaveId"], body, principal)
 
 
-def of_weights(body: bytes) -> Ask:
-    """Return what the JSON put to /weights commands.
+def of_json(route: tuple[str, str], body: bytes) -> Ask:
+    """Return what JSON sent to one of `JSONS` commands (Mesos: Master::Http::machineDown …).
 
     Raises:
-        FormInvalid: it is no array of weights.
+        FormInvalid: it is not what the path takes.
     """
-    infos = _read(tuple[WeightInfo, ...], body, "update weights")
-    return lambda to: WeightsUpdated(to, infos)
-
-
-def of_quota_request(body: bytes) -> Ask:
-    """Return what the JSON posted to /quota commands.
-
-    Raises:
-        FormInvalid: it is no quota request.
-    """
-    request = _read(QuotaRequest, body, "set quota")
-    return lambda to: QuotaSet(to, request)
-
-
-def _read(kind: Any, body: bytes, what: str) -> Any:
+    kind, make, what = JSONS[route]
     try:
-        return codec.decode(kind, body)
+        asked = codec.decode(kind, body)
     except codec.DecodeFailed as error:
         text = f"Failed to parse {what} request JSON '{body.decode(errors='replace')[:200]}'"
         raise FormInvalid(f"{text}: {error}") from error
+    return lambda to: make(to, asked)
+
+
+JSONS: dict[tuple[str, str], tuple[Any, Callable[[int, Any], Any], str]] = {
+    ("PUT", "/weights"): (tuple[WeightInfo, ...], WeightsUpdated, "update weights"),
+    ("POST", "/quota"): (QuotaRequest, QuotaSet, "set quota"),
+    ("POST", "/maintenance/schedule"): (Schedule, MaintenanceScheduled, "maintenance schedule"),
+    ("POST", "/machine/down"): (tuple[v1.MachineID, ...], MaintenanceStarted, "machine down"),
+    ("POST", "/machine/up"): (tuple[v1.MachineID, ...], MaintenanceStopped, "machine up"),
+}
+"""Routes of the old endpoints that take JSON: the body's type, the input it makes, its name."""

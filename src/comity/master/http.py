@@ -60,8 +60,8 @@ class MasterHttp:
         self._router.add("POST", "/teardown", self._teardown)
         for path in commands.FORMS:
             self._router.add("POST", path, self._form(path))
-        self._router.add("PUT", "/weights", self._body(commands.of_weights))
-        self._router.add("POST", "/quota", self._body(commands.of_quota_request))
+        for method, path in commands.JSONS:
+            self._router.add(method, path, self._json(method, path))
         self._router.add("DELETE", "/quota/{role:path}", self._remove_quota)
         self._router.add("GET", "/redirect", self._redirect)
         self._router.add("GET", "/health", _health)
@@ -149,12 +149,13 @@ class MasterHttp:
 
         return handler
 
-    def _body(self, read: Callable[[bytes], commands.Ask]) -> Callable[..., Any]:
+    def _json(self, method: str, path: str) -> Callable[..., Any]:
         async def handler(request: Request) -> Response | Stream:
             try:
-                return await self._driver.ask(read(request.body))
+                command = commands.of_json((method, path), request.body)
             except commands.FormInvalid as error:
                 return text(400, str(error))
+            return await self._driver.ask(command)
 
         return handler
 
@@ -180,6 +181,8 @@ class MasterHttp:
             "/frameworks": lambda request: views.frameworks_document(
                 state, request.arg("framework_id")
             ),
+            "/maintenance/schedule": lambda request: state.maintenance.schedule,
+            "/maintenance/status": lambda request: views.maintenance_status(state),
             "/roles": lambda request: roles.legacy_roles(state),
             "/weights": lambda request: roles.weights(state),
             "/quota": lambda request: roles.quota_status(state),

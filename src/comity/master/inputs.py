@@ -5,7 +5,7 @@ from msgspec import Struct
 from comity.core.ids import AgentId, FrameworkId
 from comity.wire.mesos import link, scheduler, v1
 from comity.wire.mesos.codec import Format
-from comity.wire.mesos.maintenance import DrainConfig
+from comity.wire.mesos.maintenance import DrainConfig, Schedule
 from comity.wire.mesos.quota import QuotaConfig, QuotaRequest, WeightInfo
 
 
@@ -125,6 +125,27 @@ class OperationRequested(Struct, frozen=True, tag=True):
     principal: str | None = None
 
 
+class MaintenanceScheduled(Struct, frozen=True, tag=True):
+    """An operator plans when which machines will be away."""
+
+    to: int
+    schedule: Schedule
+
+
+class MaintenanceStarted(Struct, frozen=True, tag=True):
+    """An operator takes machines down."""
+
+    to: int
+    machines: tuple[v1.MachineID, ...]
+
+
+class MaintenanceStopped(Struct, frozen=True, tag=True):
+    """An operator brings machines up again."""
+
+    to: int
+    machines: tuple[v1.MachineID, ...]
+
+
 class OperatorSubscribed(Struct, frozen=True, tag=True):
     """An operator asks for the stream of events. `stream` is the new stream's id."""
 
@@ -208,6 +229,9 @@ Input = (
     | QuotaRemoved
     | WeightsUpdated
     | OperationRequested
+    | MaintenanceScheduled
+    | MaintenanceStarted
+    | MaintenanceStopped
     | OperatorSubscribed
     | DrainCheckDue
     | AllocationDue

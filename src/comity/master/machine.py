@@ -15,6 +15,7 @@ from comity.master.handlers import (  # registers the handlers
     cycles,
     draining,
     frameworks,
+    maintaining,
     operating,
     publishing,
     quotas,
@@ -39,6 +40,7 @@ HANDLERS = (
     cycles,
     draining,
     frameworks,
+    maintaining,
     operating,
     publishing,
     quotas,
@@ -63,7 +65,10 @@ class Master:
         table.step(self.state, item, now, out)
 
     def recover(self, pairs: list[tuple[str, bytes]], now: Instant, out: Outbox) -> None:
-        """Take the registry, and wait for the agents in it to come back."""
+        """Take the registry, and wait for the agents in it to come back.
+
+        `maintenance/schedule` holds the schedule, `down/HOSTNAME/IP` a machine that is down.
+        """
         state = self.state
         for key, value in pairs:
             kind, _, name = key.partition("/")
@@ -86,6 +91,8 @@ class Master:
                 state.deactivated.add(agent_id)
             elif kind == "draining":
                 state.draining[agent_id] = codec.decode(DrainInfo, value)
+            elif kind in ("maintenance", "down"):
+                maintaining.recover(state, key, value)
         draining.watch(state, now, out)
         cycles.pause(state, now)
         state.next_cycle_at = Instant(now + state.config.allocation_interval_s)

@@ -43,6 +43,12 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
             return {"type": "GET_QUOTA", "get_quota": {"status": roles.quota_status(state)}}
         case operator.GetOperations():
             return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
+        case administration.GetMaintenanceSchedule():
+            schedule = {"schedule": state.maintenance.schedule}
+            return {"type": "GET_MAINTENANCE_SCHEDULE", "get_maintenance_schedule": schedule}
+        case administration.GetMaintenanceStatus():
+            status = {"status": views.maintenance_status(state)}
+            return {"type": "GET_MAINTENANCE_STATUS", "get_maintenance_status": status}
         case operator.GetState():
             return {"type": "GET_STATE", "get_state": whole_state(state)}
         case _:

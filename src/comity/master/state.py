@@ -17,6 +17,7 @@ from comity.master.config import MasterConfig
 from comity.master.holdings import Executor as Executor  # also known by this module
 from comity.master.holdings import Holding
 from comity.master.holdings import Task as Task
+from comity.master.maintenance import Maintenance
 from comity.policy.allocator import Allocator
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
@@ -168,6 +169,7 @@ class State:
     """Streams of operators that watch, the oldest first."""
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
+    maintenance: Maintenance = field(default_factory=Maintenance)
     next_framework: int = 0
     next_agent: int = 0
     next_offer: int = 0

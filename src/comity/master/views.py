@@ -10,10 +10,12 @@ from typing import Any
 
 from comity.core import durations
 from comity.master.config import VERSION
+from comity.master.maintenance import key_of_agent
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import legacy, v1
 from comity.wire.mesos import resources as wire_resources
+from comity.wire.mesos.maintenance import ClusterStatus
 
 Document = dict[str, Any]
 
@@ -329,6 +331,14 @@ def tasks_document(state: State, keep: Callable[[Document], bool]) -> list[Docum
     held = [*state.frameworks.values(), *state.completed_frameworks.values()]
     shown = (task(one, each) for one in held for each in _all_tasks(one))
     return [each for each in shown if keep(each)]
+
+
+def maintenance_status(state: State) -> ClusterStatus:
+    """Return /maintenance/status."""
+    agents = state.agents.values()
+    return state.maintenance.status(
+        (one.id, key_of_agent(one.info.hostname, one.ip)) for one in agents
+    )
 
 
 def flags(state: State) -> dict[str, str]:

@@ -210,10 +210,10 @@ def test_roles_tell_of_frameworks_quota_weights_and_those_above(world):
 
 
 def test_forms_of_the_old_endpoints():
-    item = commands.of_weights(b'[{"role": "a", "weight": 2}]')(1)
+    item = commands.of_json(("PUT", "/weights"), b'[{"role": "a", "weight": 2}]')(1)
     assert item.infos == (WeightInfo(role="a", weight=2.0),)
     for bad in (b"{", b'[{"role": "a"}]'):
         with pytest.raises(commands.FormInvalid):
-            commands.of_weights(bad)
+            commands.of_json(("PUT", "/weights"), bad)
     with pytest.raises(commands.FormInvalid):
-        commands.of_quota_request(b"[")
+        commands.of_json(("POST", "/quota"), b"[")

@@ -2,7 +2,7 @@
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, lost, removal, sending, statuses
+from comity.master.handlers import draining, feedback, lost, removal, sending, statuses
 from comity.master.handlers.cycles import want_cycle
 from comity.master.inputs import AgentCalled, AgentMarkedGone
 from comity.master.state import State
@@ -45,6 +45,7 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
                 pass
             case link.Unregister():
                 lost.remove_agent(state, agent, now, out, gone=False)
+                draining.forget(state, agent_id, out)
     sending.accepted(item.to, out)
     want_cycle(state, now, out)
 

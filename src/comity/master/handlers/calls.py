@@ -11,6 +11,7 @@ from comity.core.instants import Instant
 from comity.master.handlers import (
     feedback,
     frameworks,
+    inverse_offers,
     launching,
     offers,
     requests,
@@ -29,6 +30,8 @@ REASON = "Comity-Reason"
 _ANSWERS: dict[type, Callable[..., str | None]] = {
     scheduler.Accept: offers.accept,
     scheduler.Decline: offers.decline,
+    scheduler.AcceptInverseOffers: inverse_offers.accept,
+    scheduler.DeclineInverseOffers: inverse_offers.decline,
     scheduler.Revive: offers.revive,
     scheduler.Suppress: offers.suppress,
     scheduler.Kill: requests.kill,

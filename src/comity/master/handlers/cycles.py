@@ -9,7 +9,7 @@ import math
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
-from comity.master.handlers import sending
+from comity.master.handlers import inverse_offers, sending
 from comity.master.inputs import AllocationDue, DirtyAllocationDue, OffersDue
 from comity.master.state import Agent, Framework, Offer, State
 from comity.master.table import table
@@ -32,6 +32,7 @@ def on_allocation_due(state: State, item: AllocationDue, now: Instant, out: Outb
     """Offer what is free everywhere; filters may have expired."""
     if not _is_paused(state, now):
         _offer(state, state.allocator.allocate(now, everything=True), now, out)
+    inverse_offers.make(state, now, out)
     state.next_cycle_at = Instant(now + state.config.allocation_interval_s)
     out.timers.append(SetTimer(item, state.next_cycle_at))
 
@@ -81,7 +82,7 @@ def _offer(state: State, given: list[Allocation], now: Instant, out: Outbox) -> 
         )
         state.next_offer += 1
         state.offers[offer.id] = framework.offers[offer.id] = agent.offers[offer.id] = offer
-        offers.setdefault(framework.id, []).append(_written(framework, agent, offer))
+        offers.setdefault(framework.id, []).append(_written(state, framework, agent, offer))
     timeout_s = state.config.offer_timeout_s
     if given and timeout_s is not None:
         due = OffersDue(first, state.next_offer)
@@ -94,7 +95,7 @@ def _offer(state: State, given: list[Allocation], now: Instant, out: Outbox) -> 
         sending.to_framework(state.frameworks[framework_id], event, out)
 
 
-def _written(framework: Framework, agent: Agent, offer: Offer) -> v1.Offer:
+def _written(state: State, framework: Framework, agent: Agent, offer: Offer) -> v1.Offer:
     """Return an offer as its framework wants to read it."""
     # Frameworks without MULTI_ROLE get no allocation_info anywhere (mesos.proto, Offer).
     shown = offer.role if "MULTI_ROLE" in framework.capabilities else None
@@ -116,4 +117,5 @@ def _written(framework: Framework, agent: Agent, offer: Offer) -> v1.Offer:
             if framework_id == framework.id
         ),
         allocation_info=v1.AllocationInfo(role=shown) if shown is not None else None,
+        unavailability=inverse_offers.unavailability_of(state, agent),
     )

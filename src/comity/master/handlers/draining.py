@@ -9,7 +9,7 @@ from comity.core.ids import AgentId
 from comity.core.instants import Instant
 from comity.master.handlers import lost, sending
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.handlers.withdrawing import withdraw_from_agent
 from comity.master.inputs import AgentDeactivated, AgentDrained, AgentReactivated, DrainCheckDue
 from comity.master.state import Agent, State
 from comity.master.table import table
@@ -81,7 +81,7 @@ def _deactivate(state: State, agent_id: AgentId, out: Outbox) -> None:
     agent = state.agents.get(agent_id)
     if agent is not None:
         state.allocator.set_agent_active(agent_id, False)
-        withdraw_offers(state, list(agent.offers.values()), out, tell=True)
+        withdraw_from_agent(state, agent, out)
 
 
 def _record_drain(state: State, agent_id: AgentId, drain: DrainInfo, out: Outbox) -> None:

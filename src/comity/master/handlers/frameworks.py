@@ -7,7 +7,7 @@ from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
 from comity.master.handlers import ids, publishing, sending, terms
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.handlers.withdrawing import withdraw_from_framework
 from comity.master.inputs import (
     FrameworkReturnDue,
     HeartbeatDue,
@@ -168,7 +168,7 @@ def _attach(
     if framework.stream is not None:
         old = framework.stream
         del state.streams[old]
-        withdraw_offers(state, list(framework.offers.values()), out, tell=False)
+        withdraw_from_framework(state, framework, out)
         _end_stream(old, framework.format, "Framework failed over", out)
     framework.stream, framework.format = item.stream, item.format
     framework.recovered = False
@@ -227,7 +227,7 @@ def disconnect(state: State, framework: Framework, now: Instant, out: Outbox) ->
     framework.stream = None
     framework.unregistered_at = now
     state.allocator.deactivate_framework(framework.id)
-    withdraw_offers(state, list(framework.offers.values()), out, tell=False)
+    withdraw_from_framework(state, framework, out)
     await_return(framework, now, out)
 
 
@@ -262,7 +262,7 @@ def on_teardown_requested(state: State, item: TeardownRequested, now: Instant, o
 
 def remove(state: State, framework: Framework, now: Instant, out: Outbox) -> None:
     """Kill what a framework runs, close its stream, and remember it as completed."""
-    withdraw_offers(state, list(framework.offers.values()), out, tell=False)
+    withdraw_from_framework(state, framework, out)
     for agent in state.agents.values():
         _remove_from_agent(state, framework, agent, out)
     for task in framework.tasks.values():

@@ -3,8 +3,8 @@
 from comity.core.effects import CancelTimer, CloseStream, Outbox, Write
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import feedback, publishing, sending, statuses
-from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.handlers import feedback, inverse_offers, publishing, sending, statuses
+from comity.master.handlers.withdrawing import withdraw_from_agent
 from comity.master.inputs import AgentReturnDue
 from comity.master.state import Agent, State
 from comity.wire.mesos import scheduler, v1
@@ -36,7 +36,15 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
     _forget(state, agent, out)
 
 
-def remove_agent(state: State, agent: Agent, now: Instant, out: Outbox, *, gone: bool) -> None:
+def remove_agent(
+    state: State,
+    agent: Agent,
+    now: Instant,
+    out: Outbox,
+    *,
+    gone: bool,
+    cause: str = "Agent left the cluster",
+) -> None:
     """Write an agent off with its tasks; `gone` means that an operator said so."""
     for (framework_id, _), task in list(agent.tasks.items()):
         framework = state.frameworks[framework_id]
@@ -48,7 +56,7 @@ def remove_agent(state: State, agent: Agent, now: Instant, out: Outbox, *, gone:
             task.task_id,
             end if framework.is_partition_aware else v1.TaskState.LOST,
             reason,
-            "Agent was marked gone" if gone else "Agent left the cluster",
+            "Agent was marked gone" if gone else cause,
             now,
             agent_id=agent.id,
         )
@@ -65,7 +73,8 @@ def remove_agent(state: State, agent: Agent, now: Instant, out: Outbox, *, gone:
 
 
 def _forget(state: State, agent: Agent, out: Outbox) -> None:
-    withdraw_offers(state, list(agent.offers.values()), out, tell=True)
+    withdraw_from_agent(state, agent, out)
+    inverse_offers.forget_answers(state, agent.id)
     for key in list(agent.executors):
         statuses.release_executor(state, agent, key)
     for (framework_id, task_id), task in agent.tasks.items():

@@ -8,8 +8,9 @@ from comity.core.ids import AgentId
 from comity.core.instants import Instant
 from comity.master.handlers import draining, ids, publishing, recovery, removal, sending, unsaved
 from comity.master.handlers.cycles import want_cycle
-from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.handlers.withdrawing import withdraw_from_agent
 from comity.master.inputs import AgentReturnDue, AgentSubscribed, PingDue
+from comity.master.maintenance import key_of_agent
 from comity.master.state import Agent, State
 from comity.master.table import table
 from comity.resources import operations
@@ -31,9 +32,9 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
         sending.refused(item.to, 400, fault, out)
         return
     out.sends.append(OpenStream(to=item.to, stream=item.link, headers=((link.LINK_ID, item.link),)))
-    if info.id is not None and AgentId(info.id.value) in state.gone_agents:
-        event = link.EventShutdown(message="the agent was marked gone; remove its work directory")
-        sending.to_stream(item.link, event, out)
+    unwelcome = _why_unwelcome(state, info, item.ip)
+    if unwelcome is not None:
+        sending.to_stream(item.link, link.EventShutdown(message=unwelcome), out)
         out.sends.append(CloseStream(item.link))
         return
     if info.id is None:
@@ -55,6 +56,15 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
     _resend(state, agent, out)
     draining.resume(state, agent, now, out)
     want_cycle(state, now, out)
+
+
+def _why_unwelcome(state: State, info: v1.AgentInfo, ip: str) -> str | None:
+    """Return why an agent is told to end instead of being admitted."""
+    if info.id is not None and AgentId(info.id.value) in state.gone_agents:
+        return "the agent was marked gone; remove its work directory"
+    if key_of_agent(info.hostname, ip) in state.maintenance.down:
+        return "Machine is `DOWN`"
+    return None
 
 
 def _fault_of(state: State, brought: link.SubscribeBody) -> str | None:
@@ -109,7 +119,7 @@ def _admit(
     if known is not None:
         stored = known.info
         _break_link(state, known, out)
-        withdraw_offers(state, list(known.offers.values()), out, tell=True)
+        withdraw_from_agent(state, known, out)
         if known.info.attributes != info.attributes:
             state.allocator.drop_filters_of_agent(agent_id)
         known.info, known.ip, known.link, known.pings_missed = info, item.ip, item.link, 0

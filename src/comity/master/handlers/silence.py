@@ -3,7 +3,7 @@
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
 from comity.master.handlers import removal, sending, unsaved
-from comity.master.handlers.withdrawing import withdraw_offers
+from comity.master.handlers.withdrawing import withdraw_from_agent
 from comity.master.inputs import AgentReturnDue, PingDue
 from comity.master.state import Agent, State
 from comity.master.table import table
@@ -30,7 +30,7 @@ def disconnect(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
     """An agent's link broke: no offers of it, and a time limit for coming back."""
     agent.link = None
     state.allocator.set_agent_active(agent.id, False)
-    withdraw_offers(state, list(agent.offers.values()), out, tell=True)
+    withdraw_from_agent(state, agent, out)
     due = Instant(now + state.config.agent_reregister_timeout_s)
     out.timers.append(SetTimer(AgentReturnDue(agent.id), due))
     unsaved.lose(state, agent, now, out)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from comity.core.effects import Outbox
-from comity.master.handlers import sending
-from comity.master.state import Offer, State
+from comity.master.handlers import inverse_offers, sending
+from comity.master.state import Agent, Framework, Offer, State
 from comity.wire.mesos import scheduler, v1
 
 
@@ -29,3 +29,21 @@ def withdraw_offers(state: State, offers: Iterable[Offer], out: Outbox, *, tell:
             rescind = scheduler.RescindBody(offer_id=v1.Id(value=offer.id))
             framework.count("offers/rescinded")
             sending.to_framework(framework, scheduler.EventRescind(rescind=rescind), out)
+
+
+def withdraw_from_agent(state: State, agent: Agent, out: Outbox) -> None:
+    """Rescind all offers and inverse offers of an agent."""
+    withdraw_offers(state, list(agent.offers.values()), out, tell=True)
+    asked = state.maintenance.inverse_offers.get(agent.id, {}).values()
+    inverse_offers.withdraw(state, asked, out, tell=True)
+
+
+def withdraw_from_framework(state: State, framework: Framework, out: Outbox) -> None:
+    """Drop all offers and inverse offers of a framework that does not listen any more."""
+    withdraw_offers(state, list(framework.offers.values()), out, tell=False)
+    held = [
+        offers[framework.id]
+        for offers in state.maintenance.inverse_offers.values()
+        if framework.id in offers
+    ]
+    inverse_offers.withdraw(state, held, out, tell=False)
