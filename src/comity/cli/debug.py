@@ -12,7 +12,7 @@ import json
 import random
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,13 +145,20 @@ def _document(value: Any) -> Any:
         return {one.name: _document(getattr(value, one.name)) for one in fields}
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value, enc_hook=str)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_key(key): _document(each) for key, each in value.items()}
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
     if isinstance(value, list | tuple | deque):
         return [_document(each) for each in value]
-    return str(value)
+    shown = _attributes(type(value))
+    return {name: _document(getattr(value, name, None)) for name in shown} if shown else str(value)
+
+
+def _attributes(kind: type) -> list[str]:
+    """Return what an object with slots shows: public ones, and private ones with a property."""
+    slots = (name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
+    return [name.lstrip("_") for name in slots if name[0] != "_" or hasattr(kind, name[1:])]
 
 
 def _key(key: Any) -> str:
