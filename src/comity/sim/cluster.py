@@ -101,6 +101,7 @@ def _manner(chance: random.Random) -> Manner:
         refuse_s=chance.choice((0.0, 1.0, 5.0, 60.0)),
         greed=chance.randint(1, 4),
         groups=chance.choice((0.0, 0.3, 1.0)),
+        checkpoint=chance.random() < 0.8,
     )
 
 

@@ -62,8 +62,31 @@ def test_an_agent_that_was_only_cut_off_is_told_to_end_them():
     world.agent("link-b", **told)
     ended = {one.executor_id.value for one in world.heard("link-b", link.EventShutdownExecutor)}
     assert ended == {"a", "x"}
-    assert not world.state.frameworks["M-0000"].tasks
-    assert not world.state.agents["M-S0"].used
+    assert not world.updates()
+    # Until they have ended, nobody else gets what they hold.
+    agent = world.state.agents["M-S0"]
+    assert agent.used.scalar("cpus") == 2.5
+    for name in ("a", "b"):
+        world.report(name, S.KILLED, name="link-b")
+    exited = link.ExitedExecutor(framework_id=FW, executor_id=v1.Id(value="x"), status=0)
+    world.agent_says(exited, name="link-b")
+    assert not agent.used
+
+
+def test_an_id_that_was_used_again_elsewhere_stays_that_of_the_new_task():
+    world = ready(checkpoint=False)
+    told = brought(world)
+    world.step(inputs.StreamClosed("link-a"))
+    world.offers()
+    world.updates()
+    world.agent("link-c")
+    world.accept(world.offers(), task("a", agent_id="M-S1"), refuse=0)
+    assert not world.updates()
+    world.agent("link-b", **told)
+    assert world.state.frameworks["M-0000"].tasks["a"].agent_id == "M-S1"
+    assert set(world.state.agents["M-S0"].tasks) == {("M-0000", "b")}
+    ended = {one.executor_id.value for one in world.heard("link-b", link.EventShutdownExecutor)}
+    assert ended == {"a", "x"}
 
 
 @pytest.mark.parametrize("breaks", [True, False])

@@ -36,32 +36,33 @@ def lose(state: State, agent: Agent, now: Instant, out: Outbox) -> None:
 def end_strays(
     state: State, agent: Agent, brought: link.SubscribeBody, out: Outbox
 ) -> link.SubscribeBody:
-    """Tell an agent that is back to end what was given up; return what else it brought."""
+    """Tell an agent that is back to end what was given up; return what to take from it.
+
+    What it still runs is taken and counted until its end, or others would be given its resources;
+    but for a task whose id its framework has used again elsewhere.
+    """
     strays: dict[tuple[FrameworkId, ExecutorId], None] = {}
     tasks = []
     for task in brought.tasks:
-        framework_id = FrameworkId(task.framework_id.value)
-        is_known = (framework_id, TaskId(task.task_id.value)) in agent.tasks
-        if is_known or task.state.is_terminal or not _is_unsaved(state, framework_id):
-            tasks.append(task)
-            continue
-        # A command task's executor, which the agent plays, has the id of the task.
-        name = task.executor_id or task.task_id
-        strays[framework_id, ExecutorId(name.value)] = None
-    executors = []
+        key = (FrameworkId(task.framework_id.value), TaskId(task.task_id.value))
+        if key not in agent.tasks and not task.state.is_terminal and _is_unsaved(state, key[0]):
+            # A command task's executor, which the agent plays, has the id of the task.
+            name = task.executor_id or task.task_id
+            strays[key[0], ExecutorId(name.value)] = None
+            if key[1] in state.frameworks[key[0]].tasks:
+                continue
+        tasks.append(task)
     for one in brought.executors:
         framework_id = FrameworkId(one.framework_id.value)
-        key = (framework_id, ExecutorId(one.executor_info.executor_id.value))
-        if key in agent.executors or not _is_unsaved(state, framework_id):
-            executors.append(one)
-        else:
-            strays[key] = None
+        place = (framework_id, ExecutorId(one.executor_info.executor_id.value))
+        if place not in agent.executors and _is_unsaved(state, framework_id):
+            strays[place] = None
     for framework_id, executor_id in strays:
         event = link.EventShutdownExecutor(
             framework_id=v1.Id(value=framework_id), executor_id=v1.Id(value=executor_id)
         )
         sending.to_agent(agent, event, out)
-    return codec.replace(brought, tasks=tuple(tasks), executors=tuple(executors))
+    return codec.replace(brought, tasks=tuple(tasks))
 
 
 def _is_unsaved(state: State, framework_id: FrameworkId) -> bool:
