@@ -27,10 +27,12 @@ from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
     document,
+    shorten,
     strip_prefix,
     text,
 )
 from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import system
 from comity.wire import prometheus
 from comity.wire.mesos import agent_responses, codec, operator
@@ -45,6 +47,7 @@ class AgentHttp:
         self._state = state
         self._files = files
         self._cgroups = cgroups
+        self._verbosity = Verbosity()
         self._router = Router()
         self._router.add("POST", "/api/v1/executor", self._executor)
         self._router.add("POST", "/api/v1", self._operator)
@@ -54,10 +57,12 @@ class AgentHttp:
         for path in ("/metrics", "/metrics/prometheus"):
             self._router.add("GET", path, self._prometheus)
         add_file_routes(self._router, files)
+        add_process_routes(self._router, self._verbosity)
 
     async def handle(self, request: Request) -> Response | Stream:
         """Answer one request."""
         strip_prefix(request, "slave(1)")
+        shorten(request, self._router)
         return await self._router.handle(request)
 
     async def _executor(self, request: Request) -> Response | Stream:
@@ -89,6 +94,8 @@ class AgentHttp:
             return await self._driver.ask(make)
         if isinstance(call, operator.ListFiles | operator.ReadFile):
             return answer_file_call(self._files, call)
+        if isinstance(call, LoggingCall):
+            return self._verbosity.answer(call)
         await self._driver.settled()
         answer = views.answer(self._state, call, self._driver.clock.now())
         if answer is None:

@@ -32,10 +32,12 @@ from comity.runtime.http.legacy import (
     answer_file_call,
     document,
     form_of,
+    shorten,
     strip_prefix,
     text,
 )
 from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import Meter, system
 from comity.wire import prometheus
 from comity.wire.mesos import codec, link, responses, scheduler
@@ -49,6 +51,7 @@ class MasterHttp:
         self._driver = driver
         self._state = state
         self._files = files
+        self._verbosity = Verbosity()
         self._router = Router()
         for path in ("/api/v1/scheduler", "/api/v1", link.PATH):
             self._router.add("GET", path, _post_only)
@@ -72,10 +75,12 @@ class MasterHttp:
         for path in ("/metrics", "/metrics/prometheus"):
             self._router.add("GET", path, self._prometheus)
         add_file_routes(self._router, files)
+        add_process_routes(self._router, self._verbosity)
 
     async def handle(self, request: Request) -> Response | Stream:
         """Answer one request."""
         strip_prefix(request, "master")
+        shorten(request, self._router)
         return await self._router.handle(request)
 
     # calls
@@ -125,6 +130,8 @@ class MasterHttp:
             return await self._driver.ask(command)
         if isinstance(call, wire.ListFiles | wire.ReadFile):
             return in_format(answer_file_call(self._files, call), responses.MasterResponse, format)
+        if isinstance(call, LoggingCall):
+            return in_format(self._verbosity.answer(call), responses.MasterResponse, format)
         if isinstance(call, wire.Subscribe):
             new = str(uuid.uuid4())
             return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format))

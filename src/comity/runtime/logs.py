@@ -19,7 +19,12 @@ def configure(component: str, *, verbose: bool = False) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    set_verbose(verbose)
+
+
+def set_verbose(verbose: bool) -> None:
+    """Log details, too, or not."""
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def ready(url: str) -> None:

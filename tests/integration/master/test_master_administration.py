@@ -1,6 +1,9 @@
 """What operators do with a master, over sockets."""
 
+import asyncio
 import json
+
+import pytest
 
 from support.master_shell import linked_agent, running_master
 
@@ -9,6 +12,12 @@ WINDOW = {
     "machine_ids": [MACHINE],
     "unavailability": {"start": {"nanoseconds": 10**18}, "duration": {"nanoseconds": 10**12}},
 }
+
+
+@pytest.fixture
+async def master(tmp_path):
+    async with running_master(tmp_path) as made:
+        yield made
 
 
 async def test_maintenance_by_the_old_endpoints(tmp_path):
@@ -49,3 +58,64 @@ async def test_maintenance_by_calls_and_after_a_restart(tmp_path):
         }
         assert (await master.operator("STOP_MAINTENANCE", machines=[MACHINE])).status == 200
         assert await master.read("GET_MAINTENANCE_STATUS") == {"status": {}}
+
+
+async def test_the_log_tells_more_for_a_while(tmp_path):
+    async with running_master(tmp_path) as master:
+        assert await master.read("GET_LOGGING_LEVEL") == {"level": 0}
+        duration = {"nanoseconds": 3600 * 10**9}
+        asked = await master.operator("SET_LOGGING_LEVEL", level=2, duration=duration)
+        assert (asked.status, asked.body) == (200, b"")
+        assert await master.read("GET_LOGGING_LEVEL") == {"level": 2}
+        assert (await master.get("/logging/toggle?level=3&duration=1ms")).status == 200
+        async with asyncio.timeout(30):
+            while (await master.get("/master/logging/toggle")).body != b"0\n":
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("level=1", b"Expecting 'duration=value' in query."),
+        ("duration=1mins", b"Expecting 'level=value' in query."),
+        ("level=x&duration=1mins", b"'x'"),
+        ("level=-1&duration=1mins", b"Invalid level '-1'."),
+        ("level=1&duration=1parsecs", b"no duration"),
+        ("level=1&duration=99999999weeks", b"Invalid duration"),
+    ],
+)
+async def test_bad_logging_levels(master, query, words):
+    found = await master.get(f"/logging/toggle?{query}")
+    assert found.status == 400
+    assert words in found.body
+
+
+async def test_negative_times_of_a_logging_level_are_refused(master):
+    call = await master.operator("SET_LOGGING_LEVEL", level=1, duration={"nanoseconds": -1})
+    assert call.status == 400
+    assert await master.read("GET_LOGGING_LEVEL") == {"level": 0}
+
+
+async def test_the_machine_s_numbers(master):
+    shown = await master.json("/system/stats.json")
+    assert set(shown) == {
+        "avg_load_1min",
+        "avg_load_5min",
+        "avg_load_15min",
+        "cpus_total",
+        "mem_total_bytes",
+        "mem_free_bytes",
+    }
+    assert all(isinstance(each, int | float) for each in shown.values())
+
+
+@pytest.mark.parametrize("path", ["/state/", "/master/state/whatever", "/state.json", "//state"])
+async def test_paths_below_a_known_one_mean_that_one(master, path):
+    assert "activated_slaves" in await master.json(path)
+
+
+async def test_calls_below_the_api_s_path_and_unknown_paths(master):
+    found = await master.send("POST", "/api/v1/operator", {"type": "GET_HEALTH"})
+    assert json.loads(found.body)["get_health"] == {"healthy": True}
+    for path in ("/", "/nothing", "/nothing/state", "/maintenance"):
+        assert (await master.get(path)).status == 404

@@ -22,9 +22,19 @@ _encoder = msgspec.json.Encoder()
 def strip_prefix(request: Request, name: str) -> None:
     """Make `/name/x/` mean `/x`, in place."""
     path = request.path
+    if "//" in path:
+        path = "/" + "/".join(part for part in path.split("/") if part)
     if path == f"/{name}" or path.startswith(f"/{name}/"):
         path = path[len(name) + 1 :]
     request.path = path.rstrip("/") or "/"
+
+
+def shorten(request: Request, router: Router) -> None:
+    """Make a path below a known one mean that one, in place, as libprocess finds its handlers."""
+    path = request.path
+    while path and not router.knows(path):
+        path = path.rpartition("/")[0]
+    request.path = path or request.path
 
 
 def form_of(request: Request) -> dict[str, str]:

@@ -47,6 +47,10 @@ class Router:
         else:
             self._exact.setdefault(pattern, {})[method] = handler
 
+    def knows(self, path: str) -> bool:
+        """Whether a path has a route, under any method."""
+        return path in self._exact or any(one.fullmatch(path) for one, _, _ in self._patterns)
+
     async def handle(self, request: Request) -> Response | Stream:
         """Answer a request by its first matching route; HEAD falls back to GET."""
         methods = (
