@@ -60,6 +60,8 @@ def of_executor(
         "LIBPROCESS_IP": state.ip,
         "PATH": DEFAULT_PATH,
     }
+    if info.container is not None and info.container.type == "DOCKER":
+        environment["MESOS_CONTAINER_NAME"] = f"mesos-{container_id}"
     if framework.checkpoint:
         environment["MESOS_RECOVERY_TIMEOUT"] = durations.text(state.config.recovery_timeout_s)
         environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = durations.text(

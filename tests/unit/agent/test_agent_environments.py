@@ -5,6 +5,7 @@ import pytest
 from comity.agent.outbox import LaunchContainer
 from comity.core import durations
 from comity.wire.mesos import v1
+from comity.wire.mesos.containers import DockerInfo
 from support.agent_world import AgentWorld, custom, info
 
 UNSAVED = v1.FrameworkInfo(user="root", name="f", id=v1.Id(value="F"))
@@ -114,6 +115,15 @@ def test_a_command_task_has_its_executors_environment_and_its_role():
         "PATH": environment(world)["PATH"],
         "A": "2",
     }
+
+
+def test_a_container_of_type_docker_is_told_its_name():
+    world = AgentWorld()
+    docker = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image="busybox"))
+    name = world.run(container=docker)
+    assert environment(world)["MESOS_CONTAINER_NAME"] == f"mesos-{name}"
+    world.run("b")
+    assert "MESOS_CONTAINER_NAME" not in environment(world)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from comity.wire.mesos.checks import (
     HttpCheckInfo,
     TcpCheckInfo,
 )
+from comity.wire.mesos.containers import DockerInfo
 from support.agent_world import AgentWorld, info
 
 S = v1.TaskState
@@ -57,6 +58,13 @@ def test_the_grace_is_that_of_the_call_or_of_the_task_or_3_s(world, policy, aske
     world.kill(grace_s=asked)
     assert signals(world) == [TERM]
     assert world.due(KillDue) == {KillDue(container): world.now + expected}
+
+
+def test_the_grace_of_a_docker_container_is_that_of_executors(world):
+    docker = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image="busybox"))
+    container = world.start(container=docker)
+    world.kill()
+    assert world.due(KillDue) == {KillDue(container): world.now + 5.0}
 
 
 def test_a_second_kill_may_shorten_the_grace_but_not_extend_it(world):

@@ -17,12 +17,17 @@ KILL_GRACE_S = 3.0
 """What Mesos's command and default executors allow without a kill policy."""
 
 
-def grace_of(task: Task, policy: v1.KillPolicy | None) -> float:
-    """Return the seconds a task may take to end: the call's policy, the task's, or the default."""
+def grace_of(state: State, task: Task, policy: v1.KillPolicy | None) -> float:
+    """Return the seconds a task may take to end: the call's policy, the task's, or the default.
+
+    For containers of type DOCKER that is an executor's, as with Mesos's docker executor.
+    """
     for one in (policy, task.info.kill_policy):
         if one is not None and one.grace_period is not None:
             return one.grace_period.nanoseconds / 1e9
-    return KILL_GRACE_S
+    container = task.info.container
+    is_docker = container is not None and container.type == "DOCKER"
+    return state.config.executor_shutdown_grace_s if is_docker else KILL_GRACE_S
 
 
 def terminate(

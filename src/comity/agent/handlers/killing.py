@@ -31,7 +31,7 @@ def kill(state: State, event: link.EventKillTask, now: Instant, out: Outbox) -> 
     if executor.is_built_in:
         runs = state.containers[task.container_id].phase == "RUNNING"
         end = Ending(v1.TaskState.KILLED) if runs else _DURING_LAUNCH
-        grace_s = ending.grace_of(task, event.kill_policy)
+        grace_s = ending.grace_of(state, task, event.kill_policy)
         playing.end_task(state, executor, task, (end, grace_s), now, out)
         return
     if task_id in executor.queued:

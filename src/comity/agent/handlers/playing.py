@@ -56,7 +56,7 @@ def resume(state: State, executor: Executor, task: Task, now: Instant, out: Outb
     if task.ending is not None:
         container = state.containers[task.container_id]
         if not container.is_killed:
-            ending.terminate(state, container, ending.grace_of(task, None), now, out)
+            ending.terminate(state, container, ending.grace_of(state, task, None), now, out)
     elif task.state in (v1.TaskState.STAGING, v1.TaskState.STARTING):
         started(state, executor, task, now, out)
     elif not task.state.is_terminal:
@@ -111,7 +111,7 @@ def task_ended(
         for other in executor.live_tasks:
             if other.group == task.group and other.ending is None:
                 end = Ending(v1.TaskState.KILLED)
-                how = (end, ending.grace_of(other, None))
+                how = (end, ending.grace_of(state, other, None))
                 end_task(state, executor, other, how, now, out)
     settle(state, executor, now, out)
 

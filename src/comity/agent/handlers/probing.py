@@ -76,7 +76,7 @@ def _take_health(state: State, what: Probed, item: ProbeDone, now: Instant, out:
     reporting.report(state, executor, task, _health(task, item), now, out)
     if probe.failures >= check.consecutive_failures:
         task.is_unhealthy = True
-        how = (Ending(v1.TaskState.KILLED), ending.grace_of(task, None))
+        how = (Ending(v1.TaskState.KILLED), ending.grace_of(state, task, None))
         playing.end_task(state, executor, task, how, now, out)
 
 
