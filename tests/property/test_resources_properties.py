@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from comity.policy.allocator import Allocator, Refusal
 from comity.resources import ranges, text
-from comity.resources.amounts import NOTHING, Kind, Reservation, Resources
+from comity.resources.amounts import NOTHING, Kind, Reservation, Resources, total_of
 from comity.wire import recordio
 from comity.wire.mesos import resources as wire
 
@@ -216,3 +216,11 @@ def test_nothing_is_ever_given_twice_or_lost(members, steps, seed):
         allocator.revive(name, members[name])
     last = allocator.allocate(now, everything=True)
     assert sum((one.resources for one in last), NOTHING) == total + total
+
+
+@given(st.lists(BUNDLES, max_size=6))
+def test_the_sum_in_one_pass_is_the_sum_one_by_one(many):
+    expected = NOTHING
+    for each in many:
+        expected = expected + each
+    assert total_of(many) == expected

@@ -7,6 +7,7 @@ import pytest
 
 from comity.agent.handlers import killing, reporting
 from comity.agent.handlers import tasks as agent_tasks
+from comity.core.errors import UserError
 from comity.sim import runs
 from comity.sim.__main__ import main
 from comity.sim.faults import FAULTS
@@ -77,3 +78,15 @@ def test_the_command_says_what_a_range_looks_like(capsys):
 def test_every_fault_strikes_in_some_seed():
     struck = {name for seed in range(1, 61) for name in runs.run(seed)[0].faults}
     assert struck == set(FAULTS)
+
+
+def test_a_big_cluster_is_measured(capsys):
+    assert main(["--agents", "20", "--tasks", "100"]) == 0
+    out = capsys.readouterr().out
+    for phase in ("agents register", "tasks launched and running", "a new master knows all"):
+        assert phase in out
+
+
+def test_a_big_cluster_must_have_agents():
+    with pytest.raises(UserError, match="1 or more"):
+        main(["--agents", "0"])

@@ -6,7 +6,7 @@ Mesos does, by being integers. Bundles are immutable; zero amounts are never kep
 is equality of dicts. Who a resource is *allocated* to is not part of it: an offer or a task says.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -140,6 +140,8 @@ class Resources:
     def __add__(self, other: "Resources") -> "Resources":
         if not other._amounts:
             return self
+        if not self._amounts:
+            return other
         total = dict(self._amounts)
         for kind, amount in other._amounts.items():
             held = total.get(kind)
@@ -208,6 +210,16 @@ class Resources:
 
 
 NOTHING = Resources()
+
+
+def total_of(bundles: Iterable[Resources]) -> Resources:
+    """Return the sum of many bundles, in one pass."""
+    total: dict[Kind, Amount] = {}
+    for bundle in bundles:
+        for kind, amount in bundle:
+            held = total.get(kind)
+            total[kind] = amount if held is None else _add(held, amount)
+    return _trusted(total)
 
 
 def milli(value: float) -> int:

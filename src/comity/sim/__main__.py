@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Sequence
 
-from comity.sim import many, runs
+from comity.core.errors import UserError
+from comity.sim import many, runs, scale
 
 _EXAMPLES = """examples:
   comity sim --seeds 1-2000              try two thousand seeds on all cores
   comity sim --seed 42                   replay one; the same seed does the same every time
   comity sim --seed 42 --trace | less    with every input of every machine
+  comity sim --agents 10000              how fast a big cluster lives, and fails over
 
 exit codes:
   0  nothing found
@@ -32,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, help="the seed to replay")
     what.add_argument("--seeds", type=_span, metavar="A-B", help="the seeds to try")
+    what.add_argument("--agents", type=int, metavar="N", help="measure a cluster of N agents")
+    parser.add_argument("--tasks", type=int, help="its tasks (ten for each agent)")
     parser.add_argument("--trace", action="store_true", help="print what happens (with --seed)")
     parser.add_argument("--jobs", type=int, default=0, help="processes to use (one per core)")
     return parser
@@ -47,9 +51,19 @@ def _span(given: str) -> range:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
+    if args.agents is not None:
+        return _measure(args.agents, args.tasks if args.tasks is not None else 10 * args.agents)
     if args.seed is not None:
         return _replay(args.seed, tracing=args.trace)
     return _try(args.seeds, args.jobs)
+
+
+def _measure(agents: int, tasks: int) -> int:
+    if agents < 1 or not 1 <= tasks <= 100 * agents:
+        raise UserError("--agents must be 1 or more, --tasks from 1 to a hundred for each agent")
+    for line in scale.measure(agents, tasks):
+        print(line, flush=True)
+    return 0
 
 
 def _replay(seed: int, *, tracing: bool) -> int:

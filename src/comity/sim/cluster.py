@@ -37,7 +37,7 @@ class Cluster:
                 world.after(chance.uniform(0.0, 60.0), self._submit, each, job)
 
     def _submit(self, each: SimScheduler, job: Job) -> None:
-        each.memory.jobs[job.name] = job
+        each.memory.submit(job)
 
     def start(self) -> None:
         """Start everybody."""

@@ -4,6 +4,7 @@ A scheduler writes a task down before it launches it, as good frameworks do, and
 name twice. What it remembers (`Memory`) survives its crashes; connections and offers do not.
 """
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -66,6 +67,12 @@ class Memory:
     jobs: dict[str, Job] = field(default_factory=dict)
     is_over: bool = False
     """Whether a master said that the framework has ended."""
+    waiting: dict[str, Job] = field(default_factory=dict)
+    """Jobs that were not launched yet."""
+
+    def submit(self, job: Job) -> None:
+        """Take a job that is to be launched when there is an offer for it."""
+        self.jobs[job.name] = self.waiting[job.name] = job
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,15 +274,15 @@ class SimScheduler:
             self._use_one(offer)
 
     def _use_one(self, offer: v1.Offer) -> None:
-        waiting = [one for one in self.memory.jobs.values() if one.state is None]
+        waiting = list(itertools.islice(self.memory.waiting.values(), self.manner.greed))
         free = resources.read(offer.resources)
         executor = self._executor() if self._chance.random() < self.manner.groups else None
         chosen: list[Job] = []
         if executor is not None:
-            chosen = _fitting(waiting[: self.manner.greed], free, executor)
+            chosen = _fitting(waiting, free, executor)
         if not chosen:
             executor = None
-            chosen = _fitting(waiting[: self.manner.greed], free, None)
+            chosen = _fitting(waiting, free, None)
         filters = v1.Filters(refuse_seconds=self.manner.refuse_s)
         if not chosen:
             body = scheduler.DeclineBody(offer_ids=(offer.id,), filters=filters)
@@ -283,6 +290,7 @@ class SimScheduler:
             return
         for job in chosen:
             job.state, job.agent_id = v1.TaskState.STAGING, offer.agent_id.value
+            del self.memory.waiting[job.name]
         accept = scheduler.AcceptBody(
             offer_ids=(offer.id,), operations=(_operation(chosen, executor),), filters=filters
         )

@@ -6,7 +6,7 @@ from comity.core.instants import Instant
 from comity.master.handlers import feedback, frameworks, publishing, sending, statuses
 from comity.master.handlers.terms import traits_of
 from comity.master.state import Agent, Executor, Framework, State, Task
-from comity.resources.amounts import NOTHING, Resources
+from comity.resources.amounts import NOTHING, Resources, total_of
 from comity.wire.mesos import codec, link, resources, v1
 
 
@@ -97,8 +97,8 @@ def _recover_tasks(
                 agent_id=agent.id,
             )
             sending.update(framework, status, out)
+    agent.used = total_of((agent.used, *held.values()))
     for (framework_id, role), bundle in held.items():
-        agent.used = agent.used + bundle
         state.allocator.allocated(framework_id, role, bundle)
     return reported
 

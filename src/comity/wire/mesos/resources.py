@@ -64,10 +64,15 @@ def conversion_of(operation: v1.Operation) -> Conversion | None:
     return None
 
 
-def allocation_roles(resources: Iterable[v1.Resource]) -> set[str]:
+def allocation_roles(resources: Iterable[v1.Resource]) -> frozenset[str]:
     """Return the roles that the resources say they are allocated to."""
+    return _allocation_roles(tuple(resources))
+
+
+@functools.lru_cache(maxsize=8192)
+def _allocation_roles(resources: tuple[v1.Resource, ...]) -> frozenset[str]:
     infos = (resource.allocation_info for resource in resources)
-    return {info.role for info in infos if info is not None and info.role}
+    return frozenset(info.role for info in infos if info is not None and info.role)
 
 
 def write(
