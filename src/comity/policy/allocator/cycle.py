@@ -77,11 +77,13 @@ class Cycle:
     # without quota
 
     def _give(self, agent: Agent) -> None:
-        tree = self._book.tree
-        while wanted := self._wanted(agent):
-            client = tree.pick(wanted)
+        # The cycle has just worked out who wants it, and without quota only giving changes that.
+        wanted = agent.open & self._book.wanting
+        while wanted:
+            client = self._book.tree.pick(wanted)
             assert client is not None
             self._take(agent, client, agent.seen_by(client.mask))
+            wanted = self._wanted(agent) if agent.free else 0
 
     def _take(self, agent: Agent, client: Client, portion: Portion) -> None:
         resources = portion.resources

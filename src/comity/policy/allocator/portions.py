@@ -15,27 +15,36 @@ class Portion(NamedTuple):
     resources: Resources
     quantities: tuple[tuple[str, int], ...]
     """All its scalars."""
-    metered: tuple[tuple[str, int], ...]
-    """Its unreserved scalars that are not revocable: what counts against quota when it is given."""
+    unmetered: tuple[tuple[str, int], ...]
+    """Its scalars that do not count against quota when they are given: reserved, revocable."""
     is_plain: bool
     """Whether it is all unreserved, of no volume, and not revocable: everybody sees it alike."""
+
+    @property
+    def metered(self) -> tuple[tuple[str, int], ...]:
+        """Return its scalars that count against quota when they are given."""
+        if not self.unmetered:
+            return self.quantities
+        others = dict(self.unmetered)
+        return tuple((n, a - others.get(n, 0)) for n, a in self.quantities if a > others.get(n, 0))
 
 
 def portion_of(resources: Resources) -> Portion:
     """Count a bundle."""
     quantities: Quantities = {}
-    metered: Quantities = {}
+    others: Quantities = {}
     is_plain = True
     for kind, amount in resources:
-        if kind.reservations or kind.revocable or kind.disk is not None:
-            is_plain = False
+        name, reservations, disk, is_revocable = kind
         if isinstance(amount, int):
-            name = kind.name
             quantities[name] = quantities.get(name, 0) + amount
-            if is_metered(kind):
-                metered[name] = metered.get(name, 0) + amount
-    counted = tuple(quantities.items())
-    return Portion(resources, counted, counted if is_plain else tuple(metered.items()), is_plain)
+        if reservations or is_revocable:
+            is_plain = False
+            if isinstance(amount, int):
+                others[name] = others.get(name, 0) + amount
+        elif disk is not None:
+            is_plain = False
+    return Portion(resources, tuple(quantities.items()), tuple(others.items()), is_plain)
 
 
 EMPTY = portion_of(Resources())

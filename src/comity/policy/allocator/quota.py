@@ -83,7 +83,8 @@ class Quotas:
         total = dict(self._reserved.get(role, {}))
         node = self._tree.root.children.get(role)
         if node is not None:
-            add(total, tuple(node.metered.items()))
+            add(total, tuple(node.allocated.items()))
+            add(total, tuple(node.unmetered.items()), -1)
         return {name: amount for name, amount in total.items() if amount}
 
     # one cycle
@@ -96,7 +97,9 @@ class Quotas:
             lacking = shortfall(quota.guarantees, self._consumed[role])
             add(self._required, tuple(lacking.items()))
         self._available = dict(self._metered)
-        add(self._available, tuple(self._tree.root.metered.items()), -1)
+        for node in self._tree.root.children.values():
+            add(self._available, tuple(node.allocated.items()), -1)
+            add(self._available, tuple(node.unmetered.items()))
 
     def hungry(self) -> int:
         """Return the clients of roles whose guarantees are not satisfied."""

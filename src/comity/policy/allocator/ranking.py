@@ -29,10 +29,12 @@ M = TypeVar("M", bound=Ranked)
 class Ranking(Generic[M]):
     """Members by key. Keys are unique, since they end in a path."""
 
-    __slots__ = ("_blocks", "_masks", "size")
+    __slots__ = ("_blocks", "_lasts", "_masks", "size")
 
     def __init__(self) -> None:
         self._blocks: list[list[tuple[float, int, str, M]]] = []
+        self._lasts: list[tuple[float, int, str, M]] = []
+        """The last entry of each block, to find a key's block by."""
         self._masks: list[int] = []
         self.size = 0
 
@@ -64,7 +66,7 @@ class Ranking(Generic[M]):
         """Give a member another key."""
         if self.size == 1:
             member.key = key
-            self._blocks[0][0] = (*key, member)
+            self._blocks[0][0] = self._lasts[0] = (*key, member)
             return
         self._delete(member)
         member.key = key
@@ -72,30 +74,27 @@ class Ranking(Generic[M]):
 
     def remask(self, member: M, mask: int) -> None:
         """Give a member another mask."""
-        at = self._block_of(member.key)
+        at = bisect_left(self._lasts, member.key)
         self._masks[at] = self._masks[at] & ~member.mask | mask
         member.mask = mask
 
-    def _block_of(self, key: Key) -> int:
-        """Return the first block whose last entry is not before `key`."""
-        low, high = 0, len(self._blocks)
-        while low < high:
-            middle = (low + high) // 2
-            if self._blocks[middle][-1] < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
     def _insert(self, member: M) -> None:
         key = member.key
+        entry = (*key, member)
         if not self._blocks:
-            self._blocks.append([(*key, member)])
+            self._blocks.append([entry])
+            self._lasts.append(entry)
             self._masks.append(member.mask)
             return
-        at = min(self._block_of(key), len(self._blocks) - 1)
-        block = self._blocks[at]
-        block.insert(bisect_left(block, key), (*key, member))
+        at = bisect_left(self._lasts, key)
+        if at == len(self._lasts):
+            at -= 1
+            block = self._blocks[at]
+            block.append(entry)
+            self._lasts[at] = entry
+        else:
+            block = self._blocks[at]
+            block.insert(bisect_left(block, key), entry)
         self._masks[at] |= member.mask
         if len(block) > BLOCK_MAX:
             self._split(at)
@@ -103,21 +102,27 @@ class Ranking(Generic[M]):
     def _split(self, at: int) -> None:
         block = self._blocks[at]
         half = len(block) // 2
-        self._blocks[at : at + 1] = [block[:half], block[half:]]
+        parts = [block[:half], block[half:]]
         masks = []
-        for part in (block[:half], block[half:]):
+        for part in parts:
             mask = 0
             for entry in part:
                 mask |= entry[3].mask
             masks.append(mask)
+        self._blocks[at : at + 1] = parts
+        self._lasts[at : at + 1] = [part[-1] for part in parts]
         self._masks[at : at + 1] = masks
 
     def _delete(self, member: M) -> None:
-        at = self._block_of(member.key)
+        key = member.key
+        at = bisect_left(self._lasts, key)
         block = self._blocks[at]
-        place = bisect_left(block, member.key)
+        place = bisect_left(block, key)
         assert block[place][3] is member, "a key changed behind the ranking's back"
         del block[place]
-        self._masks[at] &= ~member.mask
         if not block:
-            del self._blocks[at], self._masks[at]
+            del self._blocks[at], self._lasts[at], self._masks[at]
+            return
+        self._masks[at] &= ~member.mask
+        if place == len(block):
+            self._lasts[at] = block[-1]

@@ -50,7 +50,7 @@ class Client(Holder):
 class Node(Holder):
     """A role, or the child `.` of one that stands for its own frameworks."""
 
-    __slots__ = ("children", "clients", "leaf", "metered", "ranking", "top")
+    __slots__ = ("children", "clients", "leaf", "ranking", "top", "unmetered")
 
     def __init__(self, path: str, parent: "Node | None", weight: float = WEIGHT_DEFAULT) -> None:
         super().__init__(path, parent, 0, weight)
@@ -58,8 +58,8 @@ class Node(Holder):
         self.children: dict[str, Node] = {}
         self.clients: dict[FrameworkId, Client] = {}
         self.leaf: Node | None = None
-        self.metered: Quantities = {}
-        """Of the allocated what counts against quota; kept for top-level roles and the root."""
+        self.unmetered: Quantities = {}
+        """Of the allocated what does not count against quota; kept for top-level roles."""
         self.top: Node = self
         """The top-level role that it is, or is below; itself for the root."""
         if parent is not None and parent.parent is not None:
@@ -72,7 +72,8 @@ class RoleTree:
     def __init__(self, unfair_names: frozenset[str] = frozenset()) -> None:
         self.root = Node("", None)
         self.total: Quantities = {}
-        """Of what shares are fractions."""
+        self._counted: Quantities = {}
+        """Of the total what shares are fractions of."""
         self._unfair_names = unfair_names
         self._weights: dict[str, float] = {}
         self._stale: dict[Holder, None] = {}
@@ -154,33 +155,34 @@ class RoleTree:
         for node in self._up(leaf):
             add(node.allocated, portion.quantities, sign)
             self._stale[node] = None
-        self.meter(client, portion.metered, sign)
-
-    def meter(self, client: Client, metered: tuple[tuple[str, int], ...], sign: int) -> None:
-        """Count what a client holds against quota."""
-        if metered:
-            add(client.role.top.metered, metered, sign)
-            add(self.root.metered, metered, sign)
+        if portion.unmetered:
+            add(client.role.top.unmetered, portion.unmetered, sign)
 
     def give(self, client: Client, portion: Portion) -> None:
         """Count what a client gets, and let the order follow at once."""
+        counted = self._counted
+        quantities = portion.quantities
         holder: Holder = client
         parent = client.parent
-        total = self.total
-        unfair = self._unfair_names
         while parent is not None:
             allocated = holder.allocated
-            share = holder.share
-            for name, amount in portion.quantities:
-                held = allocated[name] = allocated.get(name, 0) + amount
-                whole = total.get(name)
-                if whole and held / whole > share and name not in unfair:
-                    share = held / whole
-            holder.share = share
             holder.given += 1
-            parent.ranking.move(holder, (share / holder.weight, holder.given, holder.name))
+            if parent.ranking.size == 1:  # nobody to be compared with, until somebody joins
+                for name, amount in quantities:
+                    allocated[name] = allocated.get(name, 0) + amount
+                self._stale[holder] = None
+            else:
+                share = holder.share
+                for name, amount in quantities:
+                    held = allocated[name] = allocated.get(name, 0) + amount
+                    whole = counted.get(name)
+                    if whole is not None and held / whole > share:
+                        share = held / whole
+                holder.share = share
+                parent.ranking.move(holder, (share / holder.weight, holder.given, holder.name))
             holder, parent = parent, parent.parent
-        self.meter(client, portion.metered, 1)
+        if portion.unmetered:
+            add(client.role.top.unmetered, portion.unmetered)
 
     # the order
 
@@ -195,6 +197,11 @@ class RoleTree:
     def grow(self, total: tuple[tuple[str, int], ...], sign: int) -> None:
         """Count an agent in, or out."""
         add(self.total, total, sign)
+        self._counted = {
+            name: whole
+            for name, whole in self.total.items()
+            if whole > 0 and name not in self._unfair_names
+        }
         self._all_stale = True
 
     def settle(self) -> None:
@@ -222,12 +229,8 @@ class RoleTree:
 
     def share_of(self, holder: Holder) -> float:
         """Return the largest fraction of a scalar's total that it holds, before weights."""
-        total = self.total
-        shares = [
-            held / total[name]
-            for name, held in holder.allocated.items()
-            if total.get(name) and name not in self._unfair_names
-        ]
+        counted = self._counted
+        shares = [held / counted[n] for n, held in holder.allocated.items() if n in counted]
         return max(shares, default=0.0)
 
     def pick(self, wanted: int) -> Client | None:
@@ -235,7 +238,7 @@ class RoleTree:
         node: Node = self.root
         while True:
             found = node.ranking.first(wanted)
-            if found is None or isinstance(found, Client):
+            if found is None or type(found) is Client:
                 return found
-            assert isinstance(found, Node)
+            assert type(found) is Node
             node = found
