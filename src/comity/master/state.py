@@ -97,6 +97,15 @@ class Framework:
 
 
 @dataclass(slots=True)
+class OfferFragments:
+    """What offers of an agent's free resources are made of, encoded; see handlers/offering.py."""
+
+    info: v1.AgentInfo
+    resources: Resources
+    variants: dict[tuple[Format, bool, str | None], list[bytes]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Agent:
     """A registered agent."""
 
@@ -118,6 +127,7 @@ class Agent:
     )
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
+    fragments: OfferFragments | None = None
 
     @property
     def pid(self) -> str:

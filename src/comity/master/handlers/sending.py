@@ -36,9 +36,18 @@ def to_framework(framework: Framework, event: scheduler.Event, out: Outbox) -> b
     """Send an event to a scheduler; False when it is away."""
     if framework.stream is None:
         return False
+    return encoded_to_framework(framework, type(event), codec.encode(event, framework.format), out)
+
+
+def encoded_to_framework(
+    framework: Framework, kind: type[scheduler.Event], event: bytes, out: Outbox
+) -> bool:
+    """Send an event that is encoded already to a scheduler; False when it is away."""
+    if framework.stream is None:
+        return False
     framework.count("events")
-    framework.count(_event_metric(type(event)))
-    to_stream(framework.stream, event, out, framework.format)
+    framework.count(_event_metric(kind))
+    out.sends.append(Send(framework.stream, recordio.encode(event)))
     return True
 
 

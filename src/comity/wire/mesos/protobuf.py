@@ -117,6 +117,16 @@ def _fields(kind: Any) -> tuple[_Field, ...]:
     return tuple(found)
 
 
+def sized(data: bytes) -> bytes:
+    """Return bytes after their length: how strings and messages stand in a field."""
+    return _varint(len(data)) + data
+
+
+def embedded(number: int, data: bytes) -> bytes:
+    """Return the field of this number that holds a string or an encoded message."""
+    return _varint(number << 3 | _BYTES) + sized(data)
+
+
 # writing
 
 
