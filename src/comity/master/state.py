@@ -102,7 +102,8 @@ class OfferFragments:
 
     info: v1.AgentInfo
     resources: Resources
-    variants: dict[tuple[Format, bool, str | None], list[bytes]] = field(default_factory=dict)
+    variants: dict[tuple[bool, bool, str | None], list[bytes]] = field(default_factory=dict)
+    """By whether it is protobuf, whether refined reservations are shown, and the role."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ text with only the two ids (and the role) left out, and an event is joined from 
 is byte for byte what encoding the whole message gives; a test compares them.
 """
 
+import functools
+
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
@@ -80,11 +82,11 @@ def encoded(state: State, framework: Framework, agent: Agent, offer: Offer) -> b
     parts = _parts(framework, agent, offer, None if shown is None else "")
     head = b'{"id":{"value":"%b"},"framework_id":{"value":%b},' % (
         offer.id.encode(),
-        codec.encode(framework.id),
+        _quoted(framework.id),
     )
     if shown is None:
         return head + parts[0]
-    return head + (b'"allocation_info":{"role":%b}' % codec.encode(shown)).join(parts)
+    return head + (b'"allocation_info":{"role":%b}' % _quoted(shown)).join(parts)
 
 
 def written(framework: Framework, agent: Agent, offer: Offer, role: str | None) -> v1.Offer:
@@ -118,7 +120,8 @@ def _parts(framework: Framework, agent: Agent, offer: Offer, role: str | None) -
     kept = agent.fragments
     if kept is None or kept.resources is not offer.resources or kept.info is not agent.info:
         kept = agent.fragments = OfferFragments(agent.info, offer.resources)
-    key = (framework.format, "RESERVATION_REFINEMENT" in framework.capabilities, role)
+    is_protobuf = framework.format is Format.PROTOBUF
+    key = (is_protobuf, "RESERVATION_REFINEMENT" in framework.capabilities, role)
     parts = kept.variants.get(key)
     if parts is None:
         whole = codec.replace(
@@ -129,6 +132,11 @@ def _parts(framework: Framework, agent: Agent, offer: Offer, role: str | None) -
             kept.variants.clear()
         parts = kept.variants[key] = rest.split(_ROLE) if role == "" else [rest]
     return parts
+
+
+@functools.lru_cache(10_000)
+def _quoted(text: str) -> bytes:
+    return codec.encode(text)
 
 
 def _embedded_id(number: int, value: str) -> bytes:

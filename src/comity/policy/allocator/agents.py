@@ -50,6 +50,7 @@ class Agent:
         "hostname",
         "id",
         "open",
+        "open_for",
         "open_until",
         "profile",
         "refusals",
@@ -70,17 +71,14 @@ class Agent:
         """The bits of the clients whose constraints exclude its host name."""
         self.refusals = Refusals()
         self._portion = EMPTY
-        # What follows is worked out when it is needed, and holds while `stamp` is the cycle's.
+        # What follows is worked out when it is needed, and holds while `stamp` is the book's and
+        # the free resources are those that it was worked out for.
         self.stamp = -1
+        self.open_for: Resources | None = None
         self.sights: list[Sight] = []
         self.open = 0
         """The bits of the clients that would take something of it."""
         self.open_until: Instant = NEVER
-
-    def set_free(self, free: Resources) -> None:
-        """Change what is free."""
-        self.free = free
-        self.stamp = -1
 
     def refuse(self, bit: int, refusal: Refusal) -> None:
         """Remember that a client does not want something of it."""

@@ -125,7 +125,7 @@ class Allocator:
         if agent is None:
             agent = self._book.agents[agent_id] = Agent(agent_id)
         self._set_total(agent, total)
-        agent.set_free(total.minus_what_there_is(used))
+        agent.free = total.minus_what_there_is(used)
         agent.active = True
         self._book.describe(agent, traits)
         self._dirty[agent_id] = None
@@ -173,7 +173,7 @@ class Allocator:
         self._change(framework_id, role, resources, -1)
         agent = self._book.agents.get(agent_id)
         if agent is not None and resources:
-            agent.set_free(agent.free + resources)
+            agent.free = agent.free + resources
             self._dirty[agent_id] = None
 
     def _change(
@@ -207,7 +207,7 @@ class Allocator:
     def change_free(self, agent_id: AgentId, conversion: Conversion) -> None:
         """Take an operator's operation on what nobody holds."""
         agent = self._book.agents[agent_id]
-        agent.set_free(conversion.applied_to(agent.free))
+        agent.free = conversion.applied_to(agent.free)
         self._set_total(agent, conversion.applied_to(agent.total))
         self._dirty[agent_id] = None
 

@@ -209,6 +209,7 @@ class Book:
             opened |= viewers & ~(closed | self.closed(agent, portion))
         agent.open = opened
         agent.stamp = self.stamp
+        agent.open_for = agent.free
         agent.open_until = agent.refusals.earliest
 
     def closed(self, agent: Agent, portion: Portion) -> int:

@@ -70,9 +70,14 @@ class Cycle:
         """Return the clients that want something of an agent, and may have it."""
         if not agent.free:
             return 0
-        if agent.stamp != self._book.stamp or agent.open_until <= self._now:
-            self._book.refresh(agent, self._now)
-        return agent.open & self._book.wanting
+        book = self._book
+        if (
+            agent.open_for is not agent.free
+            or agent.stamp != book.stamp
+            or agent.open_until <= self._now
+        ):
+            book.refresh(agent, self._now)
+        return agent.open & book.wanting
 
     # without quota
 
@@ -87,7 +92,7 @@ class Cycle:
 
     def _take(self, agent: Agent, client: Client, portion: Portion) -> None:
         resources = portion.resources
-        agent.set_free(NOTHING if resources is agent.free else agent.free - resources)
+        agent.free = NOTHING if resources is agent.free else agent.free - resources
         self._book.tree.give(client, portion)
         self._given.append(Allocation(agent.id, client.framework_id, client.role.name, resources))
 

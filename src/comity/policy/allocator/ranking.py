@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
+from comity.core.errors import InvariantViolated
+
 Key = tuple[float, int, str]
 """Weighted dominant share, times something was given, path: lower comes first."""
 
@@ -43,14 +45,18 @@ class Ranking(Generic[M]):
             for entry in block:
                 yield entry[3]
 
-    def first(self, wanted: int) -> M | None:
-        """Return the first member with a bit in `wanted`."""
+    def only(self) -> M:
+        """Return the member of a ranking that has one."""
+        return self._blocks[0][0][3]
+
+    def first(self, wanted: int) -> M:
+        """Return the first member with a bit in `wanted`; there must be one."""
         for at, mask in enumerate(self._masks):
             if mask & wanted:
                 for entry in self._blocks[at]:
                     if entry[3].mask & wanted:
                         return entry[3]
-        return None
+        raise InvariantViolated("nobody that is ranked is wanted")
 
     def add(self, member: M) -> None:
         """Rank a new member by its key."""

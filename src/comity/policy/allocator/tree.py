@@ -6,6 +6,7 @@ beside its child roles as one child `.`, and among themselves in the order of th
 src/master/allocator/mesos/sorter/drf).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from comity.core.ids import FrameworkId
@@ -25,7 +26,7 @@ class Holder:
         self.parent = parent
         self.mask = mask
         self.weight = weight
-        self.allocated: Quantities = {}
+        self.allocated: Quantities = defaultdict(int)
         self.given = 0
         self.share = 0.0
         self.key: Key = (0.0, 0, name)
@@ -169,15 +170,14 @@ class RoleTree:
             holder.given += 1
             if parent.ranking.size == 1:  # nobody to be compared with, until somebody joins
                 for name, amount in quantities:
-                    allocated[name] = allocated.get(name, 0) + amount
+                    allocated[name] += amount
                 self._stale[holder] = None
             else:
                 share = holder.share
                 for name, amount in quantities:
-                    held = allocated[name] = allocated.get(name, 0) + amount
-                    whole = counted.get(name)
-                    if whole is not None and held / whole > share:
-                        share = held / whole
+                    allocated[name] += amount
+                    if name in counted and allocated[name] / counted[name] > share:
+                        share = allocated[name] / counted[name]
                 holder.share = share
                 parent.ranking.move(holder, (share / holder.weight, holder.given, holder.name))
             holder, parent = parent, parent.parent
@@ -235,10 +235,9 @@ class RoleTree:
 
     def pick(self, wanted: int) -> Client | None:
         """Return whose turn it is among the clients whose bits are in `wanted`."""
-        node: Node = self.root
-        while True:
-            found = node.ranking.first(wanted)
-            if found is None or type(found) is Client:
-                return found
-            assert type(found) is Node
-            node = found
+        node: Holder = self.root
+        while wanted and type(node) is Node:
+            ranking = node.ranking
+            # What is wanted is below this node: where there is one child, it is below that.
+            node = ranking.only() if ranking.size == 1 else ranking.first(wanted)
+        return node if type(node) is Client else None
