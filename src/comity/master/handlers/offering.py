@@ -134,6 +134,10 @@ def _parts(framework: Framework, agent: Agent, offer: Offer, role: str | None) -
     return parts
 
 
+def _has_executors(agent: Agent, framework: Framework) -> bool:
+    return bool(agent.executors) and any(key[0] == framework.id for key in agent.executors)
+
+
 @functools.lru_cache(10_000)
 def _quoted(text: str) -> bytes:
     return codec.encode(text)
