@@ -34,6 +34,17 @@ class Master:
         """Return /version."""
         return cast("Json", await self.rest.call("GET", "/version"))
 
+    async def roles(self) -> list[Json]:
+        """List the roles with their weights, quotas, and what they have."""
+        found = await self.rest.call("GET", "/master/roles")
+        return cast("list[Json]", found["roles"])
+
+    async def operate(self, kind: str, body: Json | None = None) -> Any:
+        """Make a call of the operator API; return what its answer holds, None for a command."""
+        call = {"type": kind} if body is None else {"type": kind, kind.lower(): body}
+        answer = await self.rest.call("POST", "/master/api/v1", call)
+        return answer.get(kind.lower()) if answer is not None else None
+
     async def teardown(self, framework_id: str) -> None:
         """Remove a framework and kill its tasks."""
         answer = await self.rest.raw(

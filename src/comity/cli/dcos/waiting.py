@@ -7,6 +7,7 @@ from typing import Any
 from comity.cli.dcos import printing
 from comity.core.errors import UserError
 from comity.sdk.marathon import Marathon
+from comity.sdk.mesos import Master
 
 Json = dict[str, Any]
 
@@ -82,3 +83,22 @@ async def until_gone(
         if polls and count >= polls:
             raise UserError(f"the deployment {deployment_id} is still running")
         await asyncio.sleep(interval_s)
+
+
+async def until_drained(master: Master, agent_id: str) -> None:
+    """Wait until nothing runs on an agent that is drained; one that was marked gone is not listed.
+
+    Raises:
+        UserError: somebody has taken the agent back meanwhile.
+    """
+    while True:
+        found = await master.operate("GET_AGENTS") or {}
+        drains = {
+            each["agent_info"]["id"]["value"]: (each.get("drain_info") or {}).get("state")
+            for each in found.get("agents", [])
+        }
+        if drains.get(agent_id, "DRAINED") == "DRAINED":
+            return
+        if drains[agent_id] is None:
+            raise UserError(f"{agent_id} is not drained any more: it was reactivated")
+        await asyncio.sleep(_POLL_S)
