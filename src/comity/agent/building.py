@@ -2,6 +2,7 @@
 
 import os.path
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -233,9 +234,20 @@ def _spec(
         image_cached=not wants_fresh_image(container),
         mounts=_mounts(container, sandbox, parent),
         volumes=volumes_of(state, held),
+        **terminal_of(container),
         cpus=held.scalar("cpus"),
         mem_bytes=int(held.scalar("mem") * (1 << 20)),
     )
+
+
+def terminal_of(container: v1.ContainerInfo | None) -> dict[str, Any]:
+    """Return what a spec says of the terminal that a container asks for."""
+    info = container.tty_info if container is not None else None
+    if info is None:
+        return {}
+    size = info.window_size
+    window = (size.rows, size.columns) if size is not None else (24, 80)
+    return {"io": "TTY", "window": window}
 
 
 def _mounts(

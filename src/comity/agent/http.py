@@ -5,7 +5,7 @@ Routes are served with and without `/slave(1)` in front.
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from comity.agent import views
 from comity.agent.config import VERSION
@@ -22,7 +22,7 @@ from comity.agent.state import State
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
-from comity.runtime.http import Request, Response, Router, Stream
+from comity.runtime.http import Feed, Request, Response, Router, Stream
 from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
@@ -31,19 +31,53 @@ from comity.runtime.http.legacy import (
     strip_prefix,
     text,
 )
-from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.http.negotiation import (
+    RECORDIO,
+    Refused,
+    accepted_format,
+    decoded,
+    in_format,
+    message_format,
+    streamed_format,
+)
 from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import system
-from comity.wire import prometheus
-from comity.wire.mesos import agent_responses, codec, operator
+from comity.wire import prometheus, recordio
+from comity.wire.mesos import agent_responses, codec, operator, sessions
 from comity.wire.mesos import executor as wire
+from comity.wire.mesos.codec import Format
+from comity.wire.mesos.sessions import ProcessIO
+
+
+class Lines(Protocol):
+    """The input and output of containers, as far as requests need them (shell.switchboard)."""
+
+    def is_attachable(self, container_id: str) -> bool:
+        """Whether somebody can be attached to a container."""
+        ...
+
+    def attach(self, container_id: str, stream: Stream, format: Format) -> bool:
+        """Send a container's output to an endless answer."""
+        ...
+
+    async def feed(self, container_id: str, message: ProcessIO) -> None:
+        """Give a container input."""
+        ...
 
 
 class AgentHttp:
     """Handles every request that an agent gets."""
 
-    def __init__(self, driver: Driver, state: State, files: Files, cgroups: Cgroups | None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        state: State,
+        files: Files,
+        cgroups: Cgroups | None,
+        lines: Lines,
+    ) -> None:
         self._driver = driver
+        self._lines = lines
         self._state = state
         self._files = files
         self._cgroups = cgroups
@@ -79,7 +113,15 @@ class AgentHttp:
 
     async def _operator(self, request: Request) -> Response | Stream:
         try:
+            if request.feed is not None:
+                return await self._input(request, request.feed)
             call: operator.AgentCall = decoded(codec.AGENT_CALL, request)
+            if isinstance(call, sessions.LaunchNestedContainerSession):
+                return await self._session(call.launch_nested_container_session, request)
+            if isinstance(call, sessions.AttachContainerOutput):
+                return self._output(flat_id(call.attach_container_output.container_id), request)
+            if isinstance(call, sessions.AttachContainerInput):
+                raise Refused(415, f"Expecting 'Content-Type' of {RECORDIO} for this call")
             format = accepted_format(request)
         except Refused as refused:
             return refused.response
@@ -87,6 +129,72 @@ class AgentHttp:
         if isinstance(answer, Stream):
             return answer
         return in_format(answer, agent_responses.AgentResponse, format)
+
+    # sessions
+
+    async def _session(
+        self, body: sessions.LaunchNestedContainerSessionBody, request: Request
+    ) -> Response | Stream:
+        """Start a container, stream what it writes, and end it with the connection."""
+        streamed_format(request)  # refused before anything is started
+        name = flat_id(body.container_id)
+        launch = operator.LaunchContainerBody(
+            container_id=body.container_id, command=body.command, container=body.container
+        )
+        answer = await self._driver.ask(
+            lambda to: ContainerAsked(to, name, launch, is_session=True)
+        )
+        if answer.status != 200:
+            return answer
+        stream = self._output(name, request)
+        if isinstance(stream, Stream):
+            stream.on_close(lambda: self._driver.spawn(self._kill(name)))
+        return stream
+
+    async def _kill(self, name: str) -> None:
+        await self._driver.ask(lambda to: KillAsked(to, name, 9))
+
+    def _output(self, name: str, request: Request) -> Response | Stream:
+        kind, format, headers = streamed_format(request)
+        fault = self._line_fault(name)
+        if fault is not None:
+            return fault
+        stream = Stream(kind, headers)
+        self._lines.attach(name, stream, format)
+        return stream
+
+    def _line_fault(self, name: str) -> Response | None:
+        if name not in self._state.containers:
+            return text(404, f"Container '{name}' cannot be found")
+        if not self._lines.is_attachable(name):
+            return text(500, "I/O switchboard server was disabled for this container")
+        return None
+
+    async def _input(self, request: Request, feed: Feed) -> Response:
+        """Read records of input as they come: first whose it is, then what it is."""
+        format = message_format(request)
+        decoder, name = recordio.Decoder(), ""
+        try:
+            async for piece in feed:
+                for record in decoder.feed(piece):
+                    call = codec.decode(codec.AGENT_CALL, record, format)
+                    if not isinstance(call, sessions.AttachContainerInput):
+                        return text(415, "Only ATTACH_CONTAINER_INPUT takes a streaming request")
+                    body = call.attach_container_input
+                    if not name:
+                        if body.type != "CONTAINER_ID" or body.container_id is None:
+                            return text(400, "Expecting 'CONTAINER_ID' as the first record")
+                        name = flat_id(body.container_id)
+                        fault = self._line_fault(name)
+                        if fault is not None:
+                            return fault
+                    elif body.process_io is not None:
+                        await self._lines.feed(name, body.process_io)
+        except (codec.DecodeFailed, recordio.RecordError) as error:
+            return text(400, str(error))
+        if not name:
+            return text(400, "Expecting 'CONTAINER_ID' as the first record")
+        return Response(200, b"")
 
     async def _answer(self, call: operator.AgentCall) -> Response | Stream:
         make = _container_input(call)

@@ -89,6 +89,8 @@ class ContainerAsked(Struct, frozen=True, tag=True):
     to: int
     container_id: str
     body: operator.LaunchContainerBody
+    is_session: bool = False
+    """Its input and output are a client's, and it ends with the client's connection."""
 
 
 class WaitAsked(Struct, frozen=True, tag=True):

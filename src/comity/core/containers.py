@@ -44,5 +44,11 @@ class Spec(Struct, frozen=True, kw_only=True):
     """Share the cgroups of this container; `cpus` and `mem_bytes` are then for all that do."""
     link: Path | None = None
     """A symbolic link to the sandbox that is to be made."""
+    io: str = ""
+    """PIPES or TTY when somebody attaches to its input and output; empty writes files."""
+    window: tuple[int, int] = (24, 80)
+    """Rows and columns of a terminal."""
+    is_session: bool = False
+    """Ends with the connection that started it."""
     inside: str | None = None
     """Run within this running container's namespaces and files (a DEBUG container)."""

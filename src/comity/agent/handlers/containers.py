@@ -118,6 +118,8 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
         else:
             status = item.exited.get(container.id)
             on_container_exited(state, ContainerExited(container.id, status), now, out)
+        if container.spec.is_session:
+            ending.kill_now(state, container, out)  # its connection broke with the last agent
     for container_id in item.running:
         _end_stray(state, container_id, out)
     operating.keep_volumes(state, out)

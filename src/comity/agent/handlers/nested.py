@@ -4,6 +4,8 @@ A container whose parent is an executor's has its own sandbox, image and limits.
 itself nested is a DEBUG container: it runs in its parent's namespaces, files and environment.
 """
 
+import msgspec
+
 from comity.agent import building, checkpoints
 from comity.agent.handlers import ending
 from comity.agent.handlers.speaking import answer, refuse
@@ -51,7 +53,7 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if parent.phase != "RUNNING":
         refuse(item.to, 400, "the parent container does not run", out)
         return
-    spec = _describe(state, item.container_id, parent, item.body)
+    spec = _attachable(_describe(state, item.container_id, parent, item.body), item)
     if not spec.command and not spec.arguments and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
@@ -67,6 +69,14 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     checkpoints.save_nested(container, out)
     uris = item.body.command.uris if item.body.command is not None else ()
     out.launches.append(LaunchContainer(spec, uris))
+
+
+def _attachable(spec: Spec, item: ContainerAsked) -> Spec:
+    """Return the spec with a terminal or pipes, where a client is at the other end of them."""
+    if not item.is_session:
+        return spec
+    changes = building.terminal_of(item.body.container) or {"io": "PIPES"}
+    return msgspec.structs.replace(spec, is_session=True, **changes)
 
 
 def _describe(

@@ -20,6 +20,7 @@ from comity.agent.outbox import (
 )
 from comity.agent.shell import probing
 from comity.agent.shell.linking import Link
+from comity.agent.shell.switchboard import Switchboard
 from comity.agent.state import State
 from comity.core.containers import Spec
 from comity.core.errors import UserError
@@ -63,6 +64,7 @@ class Actor:
         self._containerizer = containerizer
         self._link = link
         self._prober = probing.Prober()
+        self.switchboard = Switchboard(launcher)
         self._probes: dict[str, asyncio.Future[int | None]] = {}
         self._images: set[str] = set()
 
@@ -128,6 +130,7 @@ class Actor:
         )
         self._launcher.order(op="forget", ids=[effect.container_id])
         self._images.discard(effect.container_id)
+        self.switchboard.retire(effect.container_id)
         await self._containerizer.destroy(effect.container_id, has_image=effect.has_image)
 
     # the launcher's events
@@ -138,6 +141,7 @@ class Actor:
         if name in self._probes:
             self._on_probe_event(name, event)
         elif event["event"] == "started":
+            self.take_io(name)
             self._driver.put(ContainerStarted(name, event["pid"]))
         elif event["event"] == "failed":
             self._driver.put(ContainerFailed(name, self._explained(name, event["error"])))
@@ -152,6 +156,12 @@ class Actor:
             return False
         has_image = name in self._images
         return self._containerizer.was_oom_killed(owner or name, has_image=has_image)
+
+    def take_io(self, name: str) -> None:
+        """Be ready for those who attach to a container, if it is one of that kind."""
+        container = self._state.containers.get(name)
+        if container is not None and container.spec.io:
+            self.switchboard.open(container.spec)
 
     def _explained(self, name: str, error: str) -> str:
         """Add what the OCI runtime said, which is in the container's stderr."""

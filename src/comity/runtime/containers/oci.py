@@ -77,6 +77,10 @@ class OciContainers:
         """
         if spec.inside is not None:
             return self._order(spec, self._exec(spec))
+        if spec.io:
+            raise ContainerRefused(
+                "an image container cannot have a terminal of its own yet; start a session in it"
+            )
         assert spec.image is not None
         image = await self._images.get(spec.image, cached=spec.image_cached)
         bundle = self._bundles / spec.id
@@ -99,7 +103,10 @@ class OciContainers:
         argv = ["/bin/sh", "-c", spec.command or ""] if spec.shell else list(spec.arguments)
         if not spec.shell and spec.command:
             argv = [spec.command, *spec.arguments[1:]]
-        words = ["exec", "--detach"]
+        # Attached, the runtime stays in between: it passes terminal, signals and status on.
+        words = ["exec"] if spec.io else ["exec", "--detach"]
+        if spec.io == "TTY":
+            words.append("--tty")
         if spec.working_directory:
             words += ["--cwd", spec.working_directory]
         for name, value in spec.environment.items():
@@ -114,6 +121,16 @@ class OciContainers:
         argv = [self._runtime, "--root", str(self._root), verb, "--pid-file", str(pidfile), *rest]
         if verb == "run":
             argv.append(spec.id)
+        if spec.io:
+            return {
+                "op": "spawn",
+                "id": spec.id,
+                "io": spec.io,
+                "window": list(spec.window),
+                "argv": argv,
+                "env": {"PATH": os.environ.get("PATH", os.defpath)},
+                "cwd": str(spec.sandbox),
+            }
         return {
             "op": "spawn",
             "id": spec.id,

@@ -46,9 +46,11 @@ def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
             raise ContainerRefused(f"cannot limit the container: {error}") from error
         environment["COMITY_JOIN"] = " ".join(join)
         prefix = ["/bin/sh", "-c", _JOIN, "sh", *prefix]
+    attached = {"io": spec.io, "window": list(spec.window)} if spec.io else {}
     return {
         "op": "spawn",
         "id": spec.id,
+        **attached,
         "argv": [*prefix, *argv],
         "args": [*prefix, *argv] if prefix else seen,
         "env": environment,

@@ -1,11 +1,15 @@
 """What a handler sees and gives back: requests, responses and endless streams."""
 
-from collections.abc import Callable
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qs, unquote
 
 Headers = tuple[tuple[str, str], ...]
+
+_FEED_MAX = 1 << 20
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -15,12 +19,61 @@ def reason_phrase(status: int) -> str:
     return _REASONS.get(status, "Unknown")
 
 
+class Feed:
+    """A request's body as it comes, for handlers that answer before its end.
+
+    Iterate it for pieces. Who reads slowly slows the sender down: past `_FEED_MAX` bytes the
+    connection is not read from.
+    """
+
+    def __init__(self, throttle: Callable[[bool], None]) -> None:
+        self._throttle = throttle
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._news = asyncio.Event()
+        self.is_whole = False
+        """Whether the body came to its end; False when the connection broke first."""
+
+    def put(self, piece: bytes) -> None:
+        """Add what has come (the server does)."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        self._news.set()
+        if self._size > _FEED_MAX:
+            self._throttle(True)
+
+    def end(self, *, whole: bool) -> None:
+        """There is no more (the server says so)."""
+        self.is_whole = self.is_whole or (whole and not self._ended)
+        self._ended = True
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            while self._pieces:
+                piece = self._pieces.popleft()
+                was_full = self._size > _FEED_MAX
+                self._size -= len(piece)
+                if was_full and self._size <= _FEED_MAX:
+                    self._throttle(False)
+                yield piece
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
 class Request:
-    """One HTTP request, body included. Header names are lower-case."""
+    """One HTTP request, body included. Header names are lower-case.
+
+    A body of RecordIO is not waited for: it comes by `feed`, and `body` is empty.
+    """
 
     __slots__ = (
         "_query",
         "body",
+        "feed",
         "headers",
         "method",
         "path",
@@ -40,6 +93,7 @@ class Request:
         self.path = unquote(raw_path) if "%" in raw_path else raw_path
         self.headers = headers
         self.body = body
+        self.feed: Feed | None = None
         self.peer = peer
         self.principal: str | None = None
         self._query: dict[str, list[str]] | None = None

@@ -14,6 +14,9 @@ from comity.wire.mesos.codec import Format
 _BOTH = f"'{Format.PROTOBUF.value}' or '{Format.JSON.value}'"
 
 
+RECORDIO = "application/recordio"
+
+
 class Refused(Exception):
     """A request that is answered with an error before anybody looks at what it wants."""
 
@@ -30,6 +33,8 @@ def content_format(request: Request) -> Format:
     """
     if not request.content_type:
         raise Refused(400, "Expecting 'Content-Type' to be present")
+    if "message-content-type" in request.headers and request.content_type != RECORDIO:
+        raise Refused(415, "'Message-Content-Type' is for streaming requests only")
     try:
         return Format(request.content_type)
     except ValueError:
@@ -42,10 +47,46 @@ def accepted_format(request: Request) -> Format:
     Raises:
         Refused: 406, neither is accepted.
     """
+    if "message-accept" in request.headers:
+        raise Refused(406, "'Message-Accept' is for calls with a streaming answer only")
     for format in Format:
         if accepts(request, format.value):
             return format
     raise Refused(406, f"Expecting 'Accept' to allow {_BOTH}")
+
+
+def streamed_format(request: Request) -> tuple[str, Format, tuple[tuple[str, str], ...]]:
+    """Return how a call is answered with an endless answer: media type, messages, headers.
+
+    Who accepts RecordIO gets it under its own name, and says by Message-Accept what its messages
+    are; for others the same bytes go by the name of the messages, as Mesos does for old clients.
+
+    Raises:
+        Refused: 406, neither is accepted.
+    """
+    if RECORDIO not in request.headers.get("accept", ""):
+        format = accepted_format(request)
+        return format.value, format, ()
+    wanted = request.headers.get("message-accept", "").strip()
+    for format in Format:
+        if wanted in ("", "*/*") or format.value in wanted:
+            return RECORDIO, format, (("Message-Content-Type", format.value),)
+    raise Refused(406, f"Expecting 'Message-Accept' to allow {_BOTH}")
+
+
+def message_format(request: Request) -> Format:
+    """Return what the records of a RecordIO request are written in.
+
+    Raises:
+        Refused: 400 when it does not say, 415 for another.
+    """
+    named = request.headers.get("message-content-type", "").strip()
+    if not named:
+        raise Refused(400, "Expecting 'Message-Content-Type' to be set for streaming requests")
+    try:
+        return Format(named)
+    except ValueError:
+        raise Refused(415, f"Expecting 'Message-Content-Type' of {_BOTH}") from None
 
 
 def accepts(request: Request, media_type: str) -> bool:

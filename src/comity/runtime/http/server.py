@@ -19,7 +19,7 @@ from typing import Any, cast
 import httptools
 
 from comity.core.errors import UserError
-from comity.runtime.http.messages import Request, Response, Stream, reason_phrase
+from comity.runtime.http.messages import Feed, Request, Response, Stream, reason_phrase
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ Handler = Callable[[Request], Awaitable[Response | Stream]]
 Authenticate = Callable[[Request], Response | None]
 """Sets `request.principal` and returns None, or returns the refusal."""
 
+_FED = "application/recordio"
+"""Requests of this type are handled as their bodies come."""
 _PIPELINE_MAX = 64
 """Requests of one connection that may wait; past it we stop reading from the peer."""
 
@@ -117,6 +119,7 @@ class _Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._too_large = False
+        self._feed: Feed | None = None
 
     # asyncio.Protocol
 
@@ -146,6 +149,8 @@ class _Connection(asyncio.Protocol):
         self._transport = None
         self._closing = True
         self._writable.set()
+        if self._feed is not None:
+            self._feed.end(whole=False)
         if self._stream is not None:
             stream, self._stream = self._stream, None
             stream.detach()
@@ -178,8 +183,25 @@ class _Connection(asyncio.Protocol):
             self._too_large = True
         if self._headers.get("expect", "").lower() == "100-continue" and not self._too_large:
             self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._headers.get("content-type", "").startswith(_FED):
+            self._feed = Feed(self._throttle)
+            request = self._request(b"")
+            request.feed = self._feed
+            self._enqueue(request)
+
+    def _throttle(self, full: bool) -> None:
+        """Let the peer wait while its body is not read."""
+        if self._transport is None:
+            return
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def on_body(self, body: bytes) -> None:
+        if self._feed is not None:
+            self._feed.put(body)
+            return
         self._size += len(body)
         if self._size > self._server.max_body:
             self._too_large = True
@@ -190,17 +212,23 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if not self._parser.should_keep_alive():
             self._keep_alive = False
-        method = self._parser.get_method().decode("latin-1")
+        if self._feed is not None:
+            self._feed.end(whole=True)
+            return
         if self._too_large:
             limit = self._server.max_body
             self._enqueue(
                 Response(413, f"The body is over {limit} bytes.\n".encode(), "text/plain")
             )
             return
+        self._enqueue(self._request(b"".join(self._body)))
+
+    def _request(self, body: bytes) -> Request:
+        method = self._parser.get_method().decode("latin-1")
         target = self._target.decode("latin-1")
         if target.startswith(("http://", "https://")):
             target = "/" + target.split("//", 1)[1].partition("/")[2]
-        self._enqueue(Request(method, target, self._headers, b"".join(self._body), self._peer))
+        return Request(method, target, self._headers, body, self._peer)
 
     # answering
 
@@ -233,6 +261,8 @@ class _Connection(asyncio.Protocol):
         if isinstance(item, Request):
             head_only = item.method == "HEAD"
             answer = await self._handle(item)
+            if item.feed is not None and not item.feed.is_whole:
+                self._keep_alive = False  # what is left of the body is not read any more
         else:
             answer = item
         if isinstance(answer, Stream):

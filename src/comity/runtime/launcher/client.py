@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ class LauncherGone(ComityError):
 
 
 Event = dict[str, Any]
+
+_TAKE_S = 5.0
 
 
 class LauncherClient:
@@ -71,6 +74,29 @@ class LauncherClient:
         """Send one order."""
         assert self._writer is not None
         self._writer.write(json.dumps(order).encode() + b"\n")
+
+    def take_io(self, name: str) -> list[int]:
+        """Return our own copies of the ends of one that is attached to: a terminal's, or three.
+
+        Blocks for the moment that the launcher needs to answer.
+
+        Raises:
+            LauncherGone: it does not answer, or has no such ends.
+        """
+        handle = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(_TAKE_S)
+                connection.connect(f"/proc/self/fd/{handle}/io")
+                connection.sendall(name.encode() + b"\n")
+                _, fds, _, _ = socket.recv_fds(connection, 16, 3)
+        except OSError as error:
+            raise LauncherGone(f"the launcher does not hand over {name}: {error}") from error
+        finally:
+            os.close(handle)
+        if not fds:
+            raise LauncherGone(f"the launcher has no input and output of {name}")
+        return list(fds)
 
     async def close(self) -> None:
         """Disconnect; the launcher and its tasks stay."""

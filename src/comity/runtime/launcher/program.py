@@ -5,12 +5,15 @@ small and may change its directory before each spawn. It has no logic of its own
 what to spawn and signal, the launcher says what started and exited. Exits are appended to a file
 before they are told, and kept until the agent says `forget`: one that was away learns them.
 
-Messages are JSON lines. From the agent: spawn, signal, forget, stop. To the agent: hello (all that
-is known), started, failed, exited. Details are with each handler below.
+Messages are JSON lines. From the agent: spawn, signal, forget, eof, stop. To the agent: hello (all
+that is known), started, failed, exited. Details are with each handler below.
 
 A spawn with a `pidfile` starts something that starts the container (an OCI runtime): when it exits
 with 0 the container's pid is read from that file, and its exit is the container's, which this
 process, being a subreaper, is told of.
+
+A spawn with `io` (PIPES or TTY) is one that somebody attaches to: this process keeps the other
+ends, so that they outlive the agent, and gives them to whoever asks on the socket `io`.
 """
 
 import contextlib
@@ -22,7 +25,9 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
+import termios
 import time
 from typing import Any
 
@@ -42,6 +47,8 @@ class Launcher:
         self.ids: dict[int, str] = {}
         self.exited: dict[str, int] = {}
         self.orphans: dict[int, int] = {}
+        self.io: dict[str, list[int]] = {}
+        """Our ends of the input and output of those that are attached to, by id."""
         self.agent: socket.socket | None = None
         self.incoming = b""
         self.outgoing = bytearray()
@@ -79,6 +86,11 @@ class Launcher:
         program = find(argv[0], environment.get("PATH", os.defpath), order["cwd"])
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         os.chdir(order["cwd"])
+        if "io" in order:
+            try:
+                return self._spawn_attached(order, program)
+            finally:
+                os.chdir("/")
         out = os.open(order["stdout"], flags, 0o644)
         try:
             err = os.open(order["stderr"], flags, 0o644)
@@ -102,6 +114,61 @@ class Launcher:
             os.close(out)
             os.chdir("/")
 
+    def _spawn_attached(self, order: dict[str, Any], program: str) -> int:
+        """Start a process whose input and output are a terminal's, or pipes; keep our ends."""
+        if order["io"] == "TTY":
+            master, slave = os.openpty()
+            set_window(master, *order["window"])
+            path = os.ttyname(slave)
+            # Opened by the leader of a new session, it becomes its controlling terminal.
+            actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0)]
+            actions += [(os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
+            ours, theirs = [master], [slave]
+        else:
+            (read0, write0), (read1, write1), (read2, write2) = (os.pipe() for _ in range(3))
+            actions = [
+                (os.POSIX_SPAWN_DUP2, fd, number)
+                for number, fd in enumerate((read0, write1, write2))
+            ]
+            ours, theirs = [write0, read1, read2], [read0, write1, write2]
+        try:
+            pid = os.posix_spawn(
+                program,
+                order.get("args", order["argv"]),
+                order["env"],
+                file_actions=actions,
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT],
+            )
+        except OSError:
+            for fd in ours:
+                os.close(fd)
+            raise
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        self.io[order["id"]] = ours
+        return pid
+
+    def hand_over(self, connection: socket.socket) -> None:
+        """Give the ends of one that is attached to, whose id comes on the connection, away."""
+        connection.settimeout(1.0)
+        with contextlib.suppress(OSError), connection:
+            name = connection.recv(4096).decode().strip()
+            fds = self.io.get(name, [])
+            socket.send_fds(connection, [str(len(fds)).encode()], fds)
+
+    def eof(self, order: dict[str, Any]) -> None:
+        """Close our end of an input, so that closing the agent's is its end."""
+        ends = self.io.get(order["id"], [])
+        if len(ends) == 3:
+            os.close(ends.pop(0))
+
+    def _drop_io(self, name: str) -> None:
+        for fd in self.io.pop(name, []):
+            os.close(fd)
+
     def _started(self, name: str, pid: int) -> None:
         self.running[name] = pid
         self.ids[pid] = name
@@ -119,6 +186,7 @@ class Launcher:
         """Drop the records of exits that the agent has stored."""
         for name in order["ids"]:
             self.exited.pop(name, None)
+            self._drop_io(name)
         self._rewrite_exits()
 
     def _rewrite_exits(self) -> None:
@@ -212,6 +280,7 @@ class Launcher:
             "spawn": self.spawn,
             "signal": self.signal,
             "forget": self.forget,
+            "eof": self.eof,
             "stop": self.stop,
         }
         for line in lines:
@@ -246,6 +315,11 @@ class Launcher:
         return lonely and time.monotonic() - self.lonely_since > LONELY_S
 
 
+def set_window(terminal: int, rows: int, columns: int) -> None:
+    """Set a terminal's size."""
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
 def find(program: str, path: str, directory: str) -> str:
     """Return where a program is, as execvp would look for it."""
     if "/" in program:
@@ -266,6 +340,18 @@ def send(pid: int, signum: int, *, tree: bool) -> None:
             os.kill(pid, signum)
 
 
+def listen(name: str) -> socket.socket:
+    """Listen on a unix socket of this name, for our own user only."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)
+    listener.bind(name)
+    os.umask(old)
+    listener.listen(8)
+    return listener
+
+
 def serve(directory: str) -> None:
     """Run until stopped, or no longer needed."""
     lock = os.open(os.path.join(directory, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -274,13 +360,7 @@ def serve(directory: str) -> None:
     os.write(lock, str(os.getpid()).encode())
     # Relative to the directory: a unix socket's path has 108 bytes at most.
     os.chdir(directory)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("socket")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    old = os.umask(0o177)
-    listener.bind("socket")
-    os.umask(old)
-    listener.listen(8)
+    listener, handing = listen("socket"), listen("io")
     os.chdir("/")
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -291,7 +371,7 @@ def serve(directory: str) -> None:
     launcher = Launcher(directory)
     signal.signal(signal.SIGTERM, lambda signum, frame: launcher.stop({}))
     while not launcher.is_done():
-        readers: list[Any] = [listener, wake_read]
+        readers: list[Any] = [listener, handing, wake_read]
         if launcher.agent is not None:
             readers.append(launcher.agent)
         writers = [launcher.agent] if launcher.agent is not None and launcher.outgoing else []
@@ -301,6 +381,8 @@ def serve(directory: str) -> None:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 65536)
         launcher.reap()
+        if handing in ready:
+            launcher.hand_over(handing.accept()[0])
         if listener in ready:
             launcher.greet(listener.accept()[0])
         elif launcher.agent in ready:
@@ -308,6 +390,8 @@ def serve(directory: str) -> None:
         launcher.write()
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(directory, "socket"))
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(directory, "io"))
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(directory, "exits"))
 
