@@ -205,6 +205,7 @@ def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo
         or (None if has_root else str(target.sandbox)),
         inside=target.id,
         image=target.image,
+        cgroup=None if has_root else target.cgroup or target.id,
     )
 
 

@@ -70,10 +70,13 @@ class Cgroups:
         roots = list(self._roots.values())
         return roots if self._unified is None or self._unified in roots else [*roots, self._unified]
 
-    def create(self, container: str, limits: "Limits", shared: str | None = None) -> list[str]:
+    def create(
+        self, container: str, limits: "Limits | None", shared: str | None = None
+    ) -> list[str]:
         """Make a container's cgroups and return the files that its first process writes itself to.
 
-        With `shared`, the limits are those of that container's cgroups, which this one joins.
+        With `shared`, the limits are those of that container's cgroups, which this one joins; they
+        stay as they are when `limits` is None.
 
         Raises:
             CgroupError: naming the file that refused.
@@ -83,7 +86,8 @@ class Cgroups:
         try:
             for path in paths:
                 path.mkdir(parents=True, exist_ok=True)
-            self._limit(owner, limits)
+            if limits is not None:
+                self._limit(owner, limits)
         except OSError as error:
             self.remove(container)
             raise CgroupError(f"{error.filename}: {error.strerror}") from error

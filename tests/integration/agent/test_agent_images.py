@@ -1,5 +1,6 @@
 """Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,6 +17,7 @@ from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
 from comity.wire.mesos import v1
 from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
+from support import sessions
 from support.kernel import Kernel, shell
 
 S = v1.TaskState
@@ -151,6 +153,40 @@ async def test_a_running_image_container_survives_the_agent_and_dies_when_killed
         assert is_alive(running.container_status.executor_pid)
         mesos.mesos.kill("t")
         await mesos.until_state("t", S.KILLED)
+
+
+async def test_a_session_runs_inside_the_image_and_dies_with_its_connection(kernel):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image("box", value="exec sleep 600")})
+        running = await mesos.until_state("t", S.RUNNING)
+        name = running.container_status.container_id.value
+        one = sessions.Http(kernel.agent.url)
+        assert (
+            await one.ask(sessions.session(name, "cat /etc/shown; echo $FROM_IMAGE; exit 5")) == 200
+        )
+        assert (await one.output())["STDOUT"] == b"shown\nyes\n"
+        one.close()
+        two = sessions.Http(kernel.agent.url)
+        assert await two.ask(sessions.session(name, "echo $$; exec sleep 601", "u")) == 200
+        assert "data" in await anext(two.records())
+        assert len(sleepers("601")) == 1
+        two.close()
+        await mesos.until(lambda: not sleepers("601"))
+        three = sessions.Http(kernel.agent.url)
+        script = "test -t 0 && echo terminal"
+        assert await three.ask(sessions.session(name, script, "v", tty=(24, 80))) == 200
+        assert (await three.output())["STDOUT"] == b"terminal\r\n"
+        three.close()
+
+
+def sleepers(seconds):
+    """Return the processes that sleep for so long."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == b"sleep\0" + seconds.encode() + b"\0":
+                found.append(path.parent.name)
+    return found
 
 
 class Registry:

@@ -1,7 +1,8 @@
 """Nested containers, asked for by executors through the operator API.
 
 A container whose parent is an executor's has its own sandbox, image and limits. One whose parent is
-itself nested is a DEBUG container: it runs in its parent's namespaces, files and environment.
+itself nested, and every session, is a DEBUG container: it runs in its parent's namespaces, files,
+limits and environment.
 """
 
 import msgspec
@@ -53,7 +54,8 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if parent.phase != "RUNNING":
         refuse(item.to, 400, "the parent container does not run", out)
         return
-    spec = _attachable(_describe(state, item.container_id, parent, item.body), item)
+    described = _describe(state, item.container_id, parent, item.body, is_session=item.is_session)
+    spec = _attachable(described, item)
     if not spec.command and not spec.arguments and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
@@ -80,11 +82,16 @@ def _attachable(spec: Spec, item: ContainerAsked) -> Spec:
 
 
 def _describe(
-    state: State, container_id: str, parent: Container, body: operator.LaunchContainerBody
+    state: State,
+    container_id: str,
+    parent: Container,
+    body: operator.LaunchContainerBody,
+    *,
+    is_session: bool,
 ) -> Spec:
     sandbox = parent.spec.sandbox / "containers" / body.container_id.value
     command = body.command or v1.CommandInfo(shell=False)
-    if parent.executor is None:
+    if parent.executor is None or is_session:
         return building.for_debug(container_id, sandbox, parent.spec, command)
     held = (building.held_by(body.resources), body.limits)
     return building.for_nested(

@@ -71,6 +71,8 @@ class Containerizer:
         """SIGKILL what a signal to the process group would miss."""
         if self.cgroups is not None:
             self.cgroups.kill(container_id)
+        if self.oci is not None:
+            self.oci.kill_inside(container_id)
 
     async def destroy(self, container_id: str, *, has_image: bool) -> None:
         """Remove an ended container's cgroups and mounts; its sandbox stays."""

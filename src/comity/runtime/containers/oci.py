@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,12 @@ class OciContainers:
                 counts = {line[0]: int(line[1]) for line in lines if len(line) == 2}
                 return counts.get("oom_kill", 0) > 0
         return False
+
+    def kill_inside(self, container_id: str) -> None:
+        """SIGKILL the process of a session, which would outlive the runtime that passes its I/O."""
+        pidfile = self._directory / f"{container_id}.pid"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(pidfile.read_text()), signal.SIGKILL)
 
     async def destroy(self, container_id: str) -> None:
         """Remove an ended container: the runtime's record, the mount, the bundle."""

@@ -38,9 +38,10 @@ def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
     prefix = as_user(spec)
-    if cgroups is not None and spec.inside is None:
+    if cgroups is not None and (spec.inside is None or spec.cgroup is not None):
         try:
-            limits = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota)
+            own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota)
+            limits = own if spec.inside is None else None
             join = cgroups.create(spec.id, limits, shared=spec.cgroup)
         except CgroupError as error:
             raise ContainerRefused(f"cannot limit the container: {error}") from error
