@@ -25,7 +25,9 @@ class Task:
         "pending_terminal_uuid",
         "resources",
         "role",
+        "shown",
         "statuses",
+        "written",
     )
 
     def __init__(
@@ -48,6 +50,10 @@ class Task:
         """One per state, the latest last. Changed by `remember` only."""
         self.pending_terminal_uuid: bytes | None = None
         """The uuid whose acknowledgement lets the task be forgotten."""
+        self.shown: bytes | None = None
+        """As legacy documents show it; None when it has to be encoded anew."""
+        self.written: bytes | None = None
+        """The same as a v1 message."""
         self._state = state
         self._holders: tuple[Holding[Any, Any], ...] = ()
 
@@ -61,6 +67,7 @@ class Task:
         for holding in self._holders:
             holding.left(self)
         self._state = state
+        self.shown = self.written = None
         for holding in self._holders:
             holding.entered(self)
 
@@ -68,11 +75,17 @@ class Task:
         """Keep one status per state, as Mesos does."""
         self.statuses.pop(status.state, None)
         self.statuses[status.state] = status
+        self.shown = self.written = None
 
     @property
     def is_live(self) -> bool:
         """Whether it holds resources."""
         return not self._state.is_terminal
+
+    @property
+    def place(self) -> AgentId | None:
+        """Return the agent that it is counted on."""
+        return self.agent_id
 
     @property
     def task_id(self) -> TaskId:
@@ -96,14 +109,17 @@ class Task:
 class Executor:
     """A custom executor on an agent. Command tasks have none here, as Mesos shows it."""
 
-    __slots__ = ("info", "resources", "role")
+    __slots__ = ("info", "resources", "role", "shown")
 
     is_live = True
+    place: AgentId | None = None
 
     def __init__(self, info: v1.ExecutorInfo, resources: Resources, role: str) -> None:
         self.info = info
         self.resources = resources
         self.role = role
+        self.shown: bytes | None = None
+        """As legacy documents show it."""
 
     @property
     def state(self) -> None:
@@ -130,6 +146,8 @@ class Holding(dict[KeyT, HeldT]):
         self.counts: dict[Any, int] = {}
         self.version = 0
         """Grows with every change."""
+        self.places: dict[AgentId, int] = {}
+        """How many tasks there are on each agent."""
 
     def __setitem__(self, key: KeyT, item: HeldT) -> None:
         if key in self:
@@ -158,6 +176,8 @@ class Holding(dict[KeyT, HeldT]):
     def entered(self, item: HeldT) -> None:
         """Count an item in."""
         self.version += 1
+        if item.place is not None:
+            self.places[item.place] = self.places.get(item.place, 0) + 1
         self.counts[item.state] = self.counts.get(item.state, 0) + 1
         if self._is_tallied and item.is_live:
             tally = self.tallies.get(item.role)
@@ -168,6 +188,10 @@ class Holding(dict[KeyT, HeldT]):
     def left(self, item: HeldT) -> None:
         """Count an item out."""
         self.version += 1
+        if item.place is not None:
+            self.places[item.place] -= 1
+            if not self.places[item.place]:
+                del self.places[item.place]
         self.counts[item.state] -= 1
         if self._is_tallied and item.is_live:
             self.tallies[item.role].remove(item.resources)

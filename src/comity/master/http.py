@@ -4,13 +4,24 @@ Routes are served with and without `/master` in front. Decisions about framework
 here is only what concerns the request itself: method, media types, JSON.
 """
 
+import asyncio
 import ipaddress
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from comity.core.ids import FrameworkId
-from comity.master import commands, metrics, operator, roles, views
+from comity.core.splicing import Piece
+from comity.master import (
+    commands,
+    documents,
+    fragments,
+    metrics,
+    operator,
+    reads,
+    roles,
+    views,
+)
 from comity.master.config import VERSION
 from comity.master.inputs import (
     AgentCalled,
@@ -32,16 +43,19 @@ from comity.runtime.http.legacy import (
     answer_file_call,
     document,
     form_of,
+    is_callback,
     shorten,
     strip_prefix,
     text,
 )
 from comity.runtime.http.negotiation import Refused, accepted_format, decoded, in_format
+from comity.runtime.http.sharing import Sharing, compressed
 from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import Meter, system
 from comity.wire import prometheus
 from comity.wire.mesos import codec, link, responses, scheduler
 from comity.wire.mesos import operator as wire
+from comity.wire.mesos.codec import Format
 
 
 class MasterHttp:
@@ -53,6 +67,7 @@ class MasterHttp:
         self._files = files
         self._verbosity = Verbosity()
         self._router = Router()
+        self._sharing = Sharing(driver, lambda: state.version)
         for path in ("/api/v1/scheduler", "/api/v1", link.PATH):
             self._router.add("GET", path, _post_only)
             self._router.add("PUT", path, _post_only)
@@ -68,8 +83,9 @@ class MasterHttp:
         self._router.add("DELETE", "/quota/{role:path}", self._remove_quota)
         self._router.add("GET", "/redirect", self._redirect)
         self._router.add("GET", "/health", _health)
-        self._router.add("GET", "/tasks", self._tasks)
-        self._router.add("POST", "/tasks", self._tasks)
+        for path in reads.LEGACY:
+            self._router.add("GET", path, self._big(path))
+        self._router.add("POST", "/tasks", self._big("/tasks"))
         for path, build in self._documents().items():
             self._router.add("GET", path, self._read(build))
         for path in ("/metrics", "/metrics/prometheus"):
@@ -81,7 +97,8 @@ class MasterHttp:
         """Answer one request."""
         strip_prefix(request, "master")
         shorten(request, self._router)
-        return await self._router.handle(request)
+        answer = await self._router.handle(request)
+        return answer if isinstance(answer, Stream) else await compressed(request, answer)
 
     # calls
 
@@ -132,7 +149,11 @@ class MasterHttp:
             return in_format(answer_file_call(self._files, call), responses.MasterResponse, format)
         if isinstance(call, LoggingCall):
             return in_format(self._verbosity.answer(call), responses.MasterResponse, format)
+        if type(call) in reads.V1:
+            return await self._big_v1(request, call, format)
         if isinstance(call, wire.Subscribe):
+            for _ in reads.whole_v1(self._state):
+                await asyncio.sleep(0)
             new = str(uuid.uuid4())
             return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format))
         await self._driver.settled()
@@ -140,7 +161,7 @@ class MasterHttp:
             pairs = [{"name": name, "value": value} for name, value in self._metrics().items()]
             shown = {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
             return in_format(Response(200, codec.encode(shown)), responses.MasterResponse, format)
-        answer = operator.answer(self._state, call, self._driver.clock.now())
+        answer = operator.answer(self._state, call, documents.Show())
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this master yet")
         response = Response(200, codec.encode(answer))
@@ -181,13 +202,6 @@ class MasterHttp:
     def _documents(self) -> dict[str, Callable[[Request], Any]]:
         state = self._state
         return {
-            "/state": lambda request: views.whole_state(state),
-            "/state.json": lambda request: views.whole_state(state),
-            "/state-summary": lambda request: views.state_summary(state),
-            "/slaves": lambda request: views.agents_document(state, request.arg("slave_id")),
-            "/frameworks": lambda request: views.frameworks_document(
-                state, request.arg("framework_id")
-            ),
             "/maintenance/schedule": lambda request: state.maintenance.schedule,
             "/maintenance/status": lambda request: views.maintenance_status(state),
             "/roles": lambda request: roles.legacy_roles(state),
@@ -216,25 +230,48 @@ class MasterHttp:
 
         return handler
 
-    async def _tasks(self, request: Request) -> Response:
-        try:
-            limit = int(request.arg("limit") or 100)
-            offset = int(request.arg("offset") or 0)
-        except ValueError:
-            return text(400, "'limit' and 'offset' must be numbers")
-        wanted = {
-            key: request.arg(name)
-            for key, name in (("framework_id", "framework_id"), ("id", "task_id"))
-        }
-        await self._driver.settled()
-        found = views.tasks_document(
-            self._state,
-            lambda one: all(value in (None, one[key]) for key, value in wanted.items()),
-        )
-        if request.arg("order") != "asc":
-            found.reverse()
-        end = None if limit < 0 else offset + limit
-        return document(request, {"tasks": found[max(0, offset) : end]})
+    def _big(self, path: str) -> Callable[..., Any]:
+        read = reads.LEGACY[path]
+
+        async def handler(request: Request) -> Response:
+            args = {name: values[0] for name, values in request.query.items()}
+            callback = args.pop("jsonp", None)
+            if callback is not None and not is_callback(callback):
+                return text(400, "'jsonp' is not the name of a function.")
+            if path == "/tasks":
+                try:
+                    reads.page_of(args)
+                except reads.ArgInvalid as error:
+                    return text(400, str(error))
+            state, show = self._state, fragments.CACHED
+            key = (read.build, tuple(sorted(args.items())), callback)
+
+            def build() -> list[Piece]:
+                made = reads.assembled(read.build(state, args, show), show)
+                if callback is not None:
+                    made = [f"{callback}(".encode(), *made, b");"]
+                return made
+
+            answer = await self._sharing.answer(request, key, read.warm(state), build)
+            if callback is not None:
+                answer.content_type = "text/javascript"
+            return answer
+
+        return handler
+
+    async def _big_v1(self, request: Request, call: wire.MasterCall, format: Format) -> Response:
+        state, show = self._state, fragments.CACHED
+        warm = reads.V1[type(call)](state)
+
+        def build() -> list[Piece]:
+            return reads.assembled(operator.answer(state, call, show), show)
+
+        if format is Format.JSON:
+            return await self._sharing.answer(request, type(call), warm, build)
+        document = await self._sharing.blocks(type(call), warm, build)
+        whole = Response(200, b"".join(document.blocks.result()))
+        # Beside the loop: of many tasks this takes seconds.
+        return await asyncio.to_thread(in_format, whole, responses.MasterResponse, format)
 
     async def _redirect(self, request: Request) -> Response:
         info = self._state.info

@@ -26,11 +26,20 @@ from comity.master.handlers import (  # registers the handlers
     silence,
     weights,
 )
-from comity.master.inputs import AgentReturnDue, AllocationDue, RegistryGcDue
+from comity.master.inputs import (
+    AgentCalled,
+    AgentReturnDue,
+    AllocationDue,
+    DirtyAllocationDue,
+    HeartbeatDue,
+    PingDue,
+    RegistryGcDue,
+    SubscriberHeartbeatDue,
+)
 from comity.master.state import State
 from comity.master.table import table
 from comity.resources.amounts import NOTHING
-from comity.wire.mesos import codec, v1
+from comity.wire.mesos import codec, link, v1
 from comity.wire.mesos.maintenance import DrainInfo
 from comity.wire.mesos.quota import QuotaConfig
 
@@ -54,6 +63,21 @@ HANDLERS = (
 """The modules whose import fills the table."""
 
 
+_QUIET = (AllocationDue, DirtyAllocationDue, HeartbeatDue, PingDue, SubscriberHeartbeatDue)
+"""Inputs that most often change nothing that a reader sees."""
+
+
+def _is_quiet(item: object) -> bool:
+    if isinstance(item, AgentCalled):
+        return all(isinstance(call, link.Pong) for call in item.calls)
+    return isinstance(item, _QUIET)
+
+
+def _trace(state: State, out: Outbox) -> tuple[int, ...]:
+    """Return what changes when one of them does."""
+    return len(out.writes), state.next_offer, len(state.offers), len(state.agents)
+
+
 class Master:
     """Steps the master's state."""
 
@@ -62,7 +86,14 @@ class Master:
 
     def step(self, item: object, now: Instant, out: Outbox) -> None:
         """Handle one input."""
+        if not _is_quiet(item):
+            self.state.version += 1
+            table.step(self.state, item, now, out)
+            return
+        before = _trace(self.state, out)
         table.step(self.state, item, now, out)
+        if _trace(self.state, out) != before:
+            self.state.version += 1
 
     def recover(self, pairs: list[tuple[str, bytes]], now: Instant, out: Outbox) -> None:
         """Take the registry, and wait for the agents in it to come back.

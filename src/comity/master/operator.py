@@ -3,16 +3,16 @@
 from typing import Any
 
 from comity.core.instants import Instant
-from comity.master import roles, views
+from comity.master import documents, roles, views
 from comity.master.config import VERSION
-from comity.master.state import Agent, Framework, Operation, State, Task
-from comity.wire.mesos import administration, codec, operator, resources, v1
+from comity.master.state import Agent, Framework, Operation, State
+from comity.wire.mesos import administration, operator, resources, v1
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
 
 
-def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | None:
+def answer(state: State, call: operator.MasterCall, show: documents.Show) -> Document | None:
     """Return the answer to a read, or None when the call is not a read of this module."""
     match call:
         case operator.GetHealth():
@@ -28,13 +28,13 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
                 "get_master": {"master_info": state.info, "start_time": state.started_at},
             }
         case operator.GetAgents():
-            return {"type": "GET_AGENTS", "get_agents": _agents(state)}
+            return {"type": "GET_AGENTS", "get_agents": _agents(state, show)}
         case operator.GetFrameworks():
-            return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state)}
+            return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state, show)}
         case operator.GetExecutors():
             return {"type": "GET_EXECUTORS", "get_executors": _executors(state)}
         case operator.GetTasks():
-            return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
+            return {"type": "GET_TASKS", "get_tasks": _tasks(state, show)}
         case operator.GetRoles():
             return {"type": "GET_ROLES", "get_roles": roles.v1_roles(state)}
         case administration.GetWeights():
@@ -50,24 +50,24 @@ def answer(state: State, call: operator.MasterCall, now: Instant) -> Document | 
             status = {"status": views.maintenance_status(state)}
             return {"type": "GET_MAINTENANCE_STATUS", "get_maintenance_status": status}
         case operator.GetState():
-            return {"type": "GET_STATE", "get_state": whole_state(state)}
+            return {"type": "GET_STATE", "get_state": whole_state(state, show)}
         case _:
             return None
 
 
-def whole_state(state: State) -> Document:
+def whole_state(state: State, show: documents.Show) -> Document:
     """Return what GET_STATE and the first event of a subscription hold."""
     return {
-        "get_tasks": _tasks(state),
+        "get_tasks": _tasks(state, show),
         "get_executors": _executors(state),
-        "get_frameworks": _frameworks(state),
-        "get_agents": _agents(state),
+        "get_frameworks": _frameworks(state, show),
+        "get_agents": _agents(state, show),
     }
 
 
-def _agents(state: State) -> Document:
+def _agents(state: State, show: documents.Show) -> Document:
     return {
-        "agents": [agent(state, one) for one in state.agents.values()],
+        "agents": show.agents(state, state.agents.values(), agent, documents.agent_key),
         "recovered_agents": list(state.recovered_agents.values()),
     }
 
@@ -104,14 +104,18 @@ def _time(at: Instant) -> v1.TimeInfo:
     return v1.TimeInfo(nanoseconds=int(at * 1e9))
 
 
-def _frameworks(state: State) -> Document:
+def _frameworks(state: State, show: documents.Show) -> Document:
     return {
-        "frameworks": [framework(one) for one in state.frameworks.values()],
-        "completed_frameworks": [framework(one) for one in state.completed_frameworks.values()],
+        "frameworks": show.frameworks(
+            state.frameworks.values(), framework, documents.framework_key
+        ),
+        "completed_frameworks": show.frameworks(
+            state.completed_frameworks.values(), framework, documents.framework_key
+        ),
     }
 
 
-def framework(one: Framework) -> Document:
+def framework(one: Framework, show: documents.Show) -> Document:
     """Return a framework as GET_FRAMEWORKS shows it."""
     return {
         "framework_info": one.info,
@@ -151,18 +155,15 @@ def _executors(state: State) -> Document:
     }
 
 
-def _tasks(state: State) -> Document:
-    live = [each for one in state.frameworks.values() for each in one.tasks.values()]
-    lost = [each for one in state.frameworks.values() for each in one.unreachable_tasks.values()]
-    held = [*state.frameworks.values(), *state.completed_frameworks.values()]
-    completed = [each for one in held for each in one.completed_tasks]
+def _tasks(state: State, show: documents.Show) -> Document:
+    here = [one for one in state.frameworks.values() if show.may_see_framework(one)]
+    gone = [one for one in state.completed_frameworks.values() if show.may_see_framework(one)]
     return {
-        "tasks": [task(each) for each in live],
-        "unreachable_tasks": [task(each) for each in lost],
-        "completed_tasks": [task(each) for each in completed],
+        "tasks": show.written_tasks([(one, one.tasks.values()) for one in here]),
+        "unreachable_tasks": show.written_tasks(
+            [(one, one.unreachable_tasks.values()) for one in here]
+        ),
+        "completed_tasks": show.written_tasks(
+            [(one, one.completed_tasks) for one in (*here, *gone)]
+        ),
     }
-
-
-def task(one: Task) -> v1.Task:
-    """Return a task as GET_TASKS shows it."""
-    return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))

@@ -10,9 +10,11 @@ not terminal and of its executors; offered is the sum of its offers; the allocat
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, uuid_from
 from comity.core.instants import Instant
+from comity.core.splicing import Skeleton
 from comity.master.config import MasterConfig
 from comity.master.holdings import Executor as Executor  # also known by this module
 from comity.master.holdings import Holding
@@ -49,6 +51,8 @@ class Offer:
     agent_id: AgentId
     role: str
     resources: Resources
+    shown: bytes | None = None
+    """As legacy documents show it."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,8 @@ class Framework:
     """Kills for tasks whose agent is away."""
     counters: dict[str, int] = field(default_factory=dict)
     """Counts by the last part of a metric's name, such as `calls/accept`."""
+    shown: dict[Any, tuple[Any, Skeleton]] = field(default_factory=dict)
+    """As documents show it, by who builds that: what it depended on, and the encoded form."""
 
     @property
     def is_partition_aware(self) -> bool:
@@ -129,6 +135,8 @@ class Agent:
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
     fragments: OfferFragments | None = None
+    shown: dict[Any, tuple[Any, Skeleton]] = field(default_factory=dict)
+    """As documents show it, by who builds that: what it depended on, and the encoded form."""
 
     @property
     def pid(self) -> str:
@@ -187,6 +195,8 @@ class State:
     dirty_cycle_set: bool = False
     next_cycle_at: float = 0.0
     """When the next allocation cycle over all agents is due."""
+    version: int = 0
+    """Grows with every input that may change what readers see."""
     counters: dict[str, int] = field(default_factory=dict)
     """Counts by metric name, such as `master/messages_kill_task`."""
 

@@ -1,21 +1,27 @@
 """How a master looks from outside: the JSON of Mesos's legacy endpoints and of its operator reads.
 
+Here are the documents of single objects; whole answers are put together in `documents`.
+
 Legacy JSON keeps the word "slave", flattens ids to strings and resources to an object in which the
 four scalars are always present (mesos src/common/http.cpp). Everything here is built from the state
 synchronously, in one piece, so that a document never mixes two moments.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from comity.core import durations
 from comity.master.config import VERSION
+from comity.master.holdings import Holding
 from comity.master.maintenance import key_of_agent
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import legacy, v1
+from comity.wire.mesos import codec, legacy, v1
 from comity.wire.mesos import resources as wire_resources
 from comity.wire.mesos.maintenance import ClusterStatus
+
+if TYPE_CHECKING:
+    from comity.master.documents import Show
 
 Document = dict[str, Any]
 
@@ -59,7 +65,13 @@ def task(framework: Framework, one: Task) -> Document:
     return shown
 
 
-def _executor(framework: Framework, agent_id: str, one: Executor) -> Document:
+def written(one: Task) -> v1.Task:
+    """Return a task as GET_TASKS shows it."""
+    return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))
+
+
+def executor(framework: Framework, agent_id: str, one: Executor) -> Document:
+    """Return an executor as /state and /frameworks show it."""
     shown: Document = {
         "executor_id": one.info.executor_id.value,
         "name": one.info.name or "",
@@ -89,7 +101,8 @@ def _command(command: v1.CommandInfo | None) -> Document:
     }
 
 
-def _offer(one: Offer) -> Document:
+def offer(one: Offer) -> Document:
+    """Return an offer as /state and /frameworks show it."""
     return {
         "id": one.id,
         "framework_id": one.framework_id,
@@ -107,7 +120,7 @@ def offered_to(framework: Framework) -> Resources:
     return total
 
 
-def framework(one: Framework) -> Document:
+def framework(one: Framework, show: "Show") -> Document:
     """Return a framework as /state and /frameworks show it."""
     used, offered = one.used, offered_to(one)
     info = one.info
@@ -121,11 +134,11 @@ def framework(one: Framework) -> Document:
         "principal": info.principal or "",
         "resources": legacy.flat(used + offered),
         "roles": list(one.roles),
-        "tasks": [task(one, each) for each in one.tasks.values()],
-        "unreachable_tasks": [task(one, each) for each in one.unreachable_tasks.values()],
-        "completed_tasks": [task(one, each) for each in one.completed_tasks],
-        "offers": [_offer(each) for each in one.offers.values()],
-        "executors": [_executor(one, key[0], each) for key, each in one.executors.items()],
+        "tasks": show.tasks(one, one.tasks.values()),
+        "unreachable_tasks": show.tasks(one, one.unreachable_tasks.values()),
+        "completed_tasks": show.tasks(one, one.completed_tasks),
+        "offers": show.offers(one),
+        "executors": show.executors(one),
         "labels": _labels(info.labels),
     }
     if "MULTI_ROLE" not in one.capabilities:
@@ -167,16 +180,21 @@ COUNTED = (
 )
 
 
-def counts(tasks: Iterable[Task]) -> dict[str, int]:
+def counts(holdings: Iterable[Holding[Any, Task]], rest: Iterable[Task] = ()) -> dict[str, int]:
     """Return how many tasks are in each state."""
     found = dict.fromkeys(COUNTED, 0)
-    for one in tasks:
+    for holding in holdings:
+        for state, number in holding.counts.items():
+            if number:
+                found[state.value] = found.get(state.value, 0) + number
+    for one in rest:
         name = one.state.value
         found[name] = found.get(name, 0) + 1
     return found
 
 
-def _all_tasks(one: Framework) -> Iterable[Task]:
+def all_tasks(one: Framework) -> Iterable[Task]:
+    """Return the tasks of a framework, live, unreachable and completed."""
     yield from one.tasks.values()
     yield from one.unreachable_tasks.values()
     yield from one.completed_tasks
@@ -246,91 +264,22 @@ def _endpoint_resources(
     return list(wire_resources.write(Resources(chosen), refined=True))
 
 
-def _header(state: State) -> Document:
-    config = state.config
-    return {
-        "hostname": state.info.hostname,
-        "cluster": config.cluster,
-    }
+def framework_in_summary(one: Framework, show: "Show") -> Document:
+    """Return a framework as /state-summary shows it."""
+    agents = set(one.tasks.places) | {agent_id for agent_id, _ in one.executors}
+    tasks = counts((one.tasks, one.unreachable_tasks), one.completed_tasks)
+    return {**framework_summary(one), **tasks, "slave_ids": sorted(agents)}
 
 
-def state_summary(state: State) -> Document:
-    """Return /state-summary."""
-    frameworks = []
-    for one in state.frameworks.values():
-        agents = {each.agent_id for each in one.tasks.values()}
-        agents |= {agent_id for agent_id, _ in one.executors}
-        frameworks.append(
-            {**framework_summary(one), **counts(_all_tasks(one)), "slave_ids": sorted(agents)}
-        )
-    agents_shown = []
-    for each in state.agents.values():
-        running = [held for held in each.tasks.values()]
-        ids = {key[0] for key in each.tasks} | {key[0] for key in each.executors}
-        agents_shown.append({**agent(state, each), **counts(running), "framework_ids": sorted(ids)})
-    return {**_header(state), "slaves": agents_shown, "frameworks": frameworks}
+def agent_in_summary(state: State, one: Agent) -> Document:
+    """Return an agent as /state-summary shows it."""
+    ids = {key[0] for key in one.tasks} | {key[0] for key in one.executors}
+    return {**agent(state, one), **counts((one.tasks,)), "framework_ids": sorted(ids)}
 
 
-def whole_state(state: State) -> Document:
-    """Return /state."""
-    return {
-        **_header(state),
-        "version": VERSION,
-        "id": state.id,
-        "pid": state.info.pid,
-        "leader": state.info.pid,
-        "leader_info": state.info,
-        "start_time": state.started_at,
-        "elected_time": state.started_at,
-        "activated_slaves": float(sum(one.link is not None for one in state.agents.values())),
-        "deactivated_slaves": float(sum(one.link is None for one in state.agents.values())),
-        "unreachable_slaves": float(len(state.unreachable_agents)),
-        "flags": flags(state),
-        "slaves": [agent_full(state, one) for one in state.agents.values()],
-        "recovered_slaves": [
-            {"id": agent_id, "hostname": info.hostname, "resources": legacy.flat(_total(info))}
-            for agent_id, info in state.recovered_agents.items()
-        ],
-        "frameworks": [framework(one) for one in state.frameworks.values()],
-        "completed_frameworks": [framework(one) for one in state.completed_frameworks.values()],
-        "orphan_tasks": [],
-        "unregistered_frameworks": [],
-    }
-
-
-def _total(info: v1.AgentInfo) -> Resources:
+def total_of(info: v1.AgentInfo) -> Resources:
+    """Return what an agent that is not back yet was configured with."""
     return wire_resources.read(info.resources)
-
-
-def agents_document(state: State, agent_id: str | None) -> Document:
-    """Return /slaves."""
-    chosen = [one for one in state.agents.values() if agent_id in (None, one.id)]
-    return {
-        "slaves": [agent_full(state, one) for one in chosen],
-        "recovered_slaves": [
-            {"id": one, "hostname": info.hostname} for one, info in state.recovered_agents.items()
-        ],
-    }
-
-
-def frameworks_document(state: State, framework_id: str | None) -> Document:
-    """Return /frameworks."""
-
-    def shown(held: Iterable[Framework]) -> list[Document]:
-        return [framework(one) for one in held if framework_id in (None, one.id)]
-
-    return {
-        "frameworks": shown(state.frameworks.values()),
-        "completed_frameworks": shown(state.completed_frameworks.values()),
-        "unregistered_frameworks": [],
-    }
-
-
-def tasks_document(state: State, keep: Callable[[Document], bool]) -> list[Document]:
-    """Return the tasks of all frameworks, live and completed, that `keep` lets pass."""
-    held = [*state.frameworks.values(), *state.completed_frameworks.values()]
-    shown = (task(one, each) for one in held for each in _all_tasks(one))
-    return [each for each in shown if keep(each)]
 
 
 def maintenance_status(state: State) -> ClusterStatus:

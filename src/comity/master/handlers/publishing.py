@@ -10,7 +10,7 @@ from collections.abc import Callable
 from comity.core.effects import CloseStream, OpenStream, Outbox, Send, SetTimer
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
-from comity.master import metrics, operator
+from comity.master import documents, metrics, operator, views
 from comity.master.inputs import OperatorSubscribed, SubscriberHeartbeatDue
 from comity.master.state import Agent, Framework, State, Task
 from comity.master.table import table
@@ -35,7 +35,7 @@ def on_operator_subscribed(
     state.subscribers[item.stream] = item.format
     out.sends.append(OpenStream(to=item.to, stream=item.stream, content_type=item.format.value))
     body = {
-        "get_state": operator.whole_state(state),
+        "get_state": operator.whole_state(state, documents.Show()),
         "heartbeat_interval_seconds": state.config.heartbeat_interval_s,
     }
     record = _record({"type": "SUBSCRIBED", "subscribed": body}, item.format)
@@ -82,7 +82,7 @@ def task_added(state: State, task: Task, out: Outbox) -> None:
     """A task was launched, or came with an agent that registered."""
     _publish(
         state,
-        lambda: {"type": "TASK_ADDED", "task_added": {"task": operator.task(task)}},
+        lambda: {"type": "TASK_ADDED", "task_added": {"task": views.written(task)}},
         out,
     )
 
@@ -122,7 +122,7 @@ def framework_added(state: State, framework: Framework, out: Outbox) -> None:
         state,
         lambda: {
             "type": "FRAMEWORK_ADDED",
-            "framework_added": {"framework": operator.framework(framework)},
+            "framework_added": {"framework": operator.framework(framework, documents.Show())},
         },
         out,
     )
@@ -134,7 +134,7 @@ def framework_updated(state: State, framework: Framework, out: Outbox) -> None:
         state,
         lambda: {
             "type": "FRAMEWORK_UPDATED",
-            "framework_updated": {"framework": operator.framework(framework)},
+            "framework_updated": {"framework": operator.framework(framework, documents.Show())},
         },
         out,
     )

@@ -42,13 +42,18 @@ def form_of(request: Request) -> dict[str, str]:
     return dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
 
 
+def is_callback(name: str) -> bool:
+    """Whether `?jsonp=` may name this function."""
+    return _CALLBACK.fullmatch(name) is not None
+
+
 def document(request: Request, content: Any) -> Response:
     """Return JSON, or a call of the function that `?jsonp=` names."""
     body = _encoder.encode(content)
     callback = request.arg("jsonp")
     if callback is None:
         return Response(200, body)
-    if _CALLBACK.fullmatch(callback) is None:
+    if not is_callback(callback):
         return Response(400, b"'jsonp' is not the name of a function.\n", "text/plain")
     return Response(200, b"%b(%b);" % (callback.encode(), body), "text/javascript")
 

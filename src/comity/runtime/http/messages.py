@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qs, unquote
@@ -117,9 +117,12 @@ class Request:
 
 
 class Response:
-    """A whole response. `content_type` empty sends no Content-Type."""
+    """A whole response. `content_type` empty sends no Content-Type.
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    A long body may be given in `blocks`, which are sent one by one as the client takes them.
+    """
+
+    __slots__ = ("blocks", "body", "content_type", "headers", "status")
 
     def __init__(
         self,
@@ -127,7 +130,10 @@ class Response:
         body: bytes = b"",
         content_type: str = "application/json",
         headers: Headers = (),
+        *,
+        blocks: Sequence[bytes] = (),
     ) -> None:
+        self.blocks = blocks
         self.status = status
         self.body = body
         self.content_type = content_type

@@ -269,6 +269,9 @@ class _Connection(asyncio.Protocol):
             await self._answer_stream(answer, head_only=head_only)
         else:
             self._put(_encode(answer, keep_alive=self._keep_alive, head_only=head_only))
+            for block in answer.blocks if not head_only else ():
+                self._put(block)
+                await self.drained()
 
     async def _handle(self, request: Request) -> Response | Stream:
         try:
@@ -345,11 +348,12 @@ class _Connection(asyncio.Protocol):
 def _encode(response: Response, *, keep_alive: bool, head_only: bool) -> bytes:
     status = response.status
     lines = [f"HTTP/1.1 {status} {reason_phrase(status)}"]
-    if response.content_type and (response.body or head_only):
+    length = len(response.body) + sum(map(len, response.blocks))
+    if response.content_type and (length or head_only):
         lines.append(f"Content-Type: {response.content_type}")
     lines += [f"{name}: {value}" for name, value in response.headers]
     if status != 204:
-        lines.append(f"Content-Length: {len(response.body)}")
+        lines.append(f"Content-Length: {length}")
     if not keep_alive:
         lines.append("Connection: close")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

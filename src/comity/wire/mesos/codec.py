@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from comity.core import ascii
 from comity.core.errors import ComityError
 from comity.wire.mesos import events, executor, link, numbers, operator, protobuf, scheduler
 from comity.wire.mesos.base import UNLIMITED
@@ -54,23 +55,7 @@ def encode(message: Any, format: Format = Format.JSON) -> bytes:
     """
     if format is Format.PROTOBUF:
         return protobuf.encode(message, _UNION_OF_ARM.get(type(message)))
-    data = _encoder.encode(message)
-    return data if data.isascii() else _escape(data)
-
-
-def _escape(data: bytes) -> bytes:
-    """Write every character beyond ASCII as a JSON escape; those occur inside strings only."""
-    parts = []
-    for character in data.decode():
-        code = ord(character)
-        if code < 0x80:
-            parts.append(character)
-        elif code < 0x10000:
-            parts.append(f"\\u{code:04x}")
-        else:
-            high, low = divmod(code - 0x10000, 0x400)
-            parts.append(f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}")
-    return "".join(parts).encode()
+    return ascii.escaped(_encoder.encode(message))
 
 
 def decode(kind: Any, data: bytes, format: Format = Format.JSON) -> Any:

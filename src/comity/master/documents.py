@@ -1,0 +1,222 @@
+"""Whole answers of the legacy endpoints, put together from the documents of single objects.
+
+Lists of tasks, agents and frameworks are left to a `Show`, which knows what the caller may see;
+that of `fragments` takes objects as they were encoded before. An answer is taken at one instant.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from comity.master import views
+from comity.master.config import VERSION
+from comity.master.state import Agent, Executor, Framework, State, Task
+from comity.wire.mesos import legacy
+
+Document = dict[str, Any]
+
+AgentView = Callable[[State, Agent], Document]
+AgentKey = Callable[[State, Agent], tuple[Any, ...]]
+FrameworkView = Callable[[Framework, "Show"], Document]
+FrameworkKey = Callable[[Framework], tuple[Any, ...]]
+
+
+class Show:
+    """Makes the lists of big documents for one caller: here plainly, each item anew."""
+
+    def may_see_framework(self, framework: Framework) -> bool:
+        """Whether the caller may see a framework at all."""
+        return True
+
+    def may_see_task(self, framework: Framework, one: Task) -> bool:
+        """Whether the caller may see a task of a framework that it may see."""
+        return True
+
+    def may_see_executor(self, framework: Framework, one: Executor) -> bool:
+        """Whether the caller may see an executor of a framework that it may see."""
+        return True
+
+    def seen(self, framework: Framework, tasks: Iterable[Task]) -> Iterable[Task]:
+        """Return those tasks that the caller may see."""
+        return tasks
+
+    def tasks(self, framework: Framework, tasks: Iterable[Task]) -> Any:
+        """Return legacy tasks."""
+        return [views.task(framework, one) for one in self.seen(framework, tasks)]
+
+    def each_task(self, tasks: Iterable[tuple[Framework, Task]]) -> Any:
+        """Return legacy tasks of several frameworks."""
+        return [views.task(framework, one) for framework, one in tasks]
+
+    def executors(self, one: Framework) -> Any:
+        """Return a framework's executors."""
+        return [
+            views.executor(one, agent_id, each)
+            for (agent_id, _), each in one.executors.items()
+            if self.may_see_executor(one, each)
+        ]
+
+    def offers(self, one: Framework) -> Any:
+        """Return a framework's offers."""
+        return [views.offer(each) for each in one.offers.values()]
+
+    def agents(self, state: State, agents: Iterable[Agent], build: AgentView, key: AgentKey) -> Any:
+        """Return agents."""
+        return [build(state, one) for one in agents]
+
+    def frameworks(
+        self, frameworks: Iterable[Framework], build: FrameworkView, key: FrameworkKey
+    ) -> Any:
+        """Return frameworks."""
+        return [build(one, self) for one in frameworks if self.may_see_framework(one)]
+
+    def written_tasks(self, held: Iterable[tuple[Framework, Iterable[Task]]]) -> Any:
+        """Return tasks as v1 messages."""
+        return [
+            views.written(one) for framework, tasks in held for one in self.seen(framework, tasks)
+        ]
+
+
+def agent_key(state: State, one: Agent) -> tuple[Any, ...]:
+    """Return what the documents of an agent depend on."""
+    return (
+        one.info,
+        one.total,
+        one.used,
+        tuple(one.offers),
+        one.link is None,
+        one.pid,
+        one.reregistered_at,
+        one.drain_started_at,
+        one.id in state.deactivated,
+        state.draining.get(one.id),
+    )
+
+
+def agent_summary_key(state: State, one: Agent) -> tuple[Any, ...]:
+    """Return what the summary of an agent depends on."""
+    return (*agent_key(state, one), one.tasks.version, tuple(one.executors))
+
+
+def framework_key(one: Framework) -> tuple[Any, ...]:
+    """Return what the documents of a framework depend on, but for its lists of tasks."""
+    return (
+        one.info,
+        one.roles,
+        one.capabilities,
+        one.tasks.version,
+        one.unreachable_tasks.version,
+        one.executors.version,
+        tuple(one.offers),
+        one.stream is None,
+        one.recovered,
+        one.registered_at,
+        one.reregistered_at,
+        one.unregistered_at,
+    )
+
+
+def _header(state: State) -> Document:
+    config = state.config
+    return {
+        "hostname": state.info.hostname,
+        "cluster": config.cluster,
+    }
+
+
+def state_summary(state: State, show: Show) -> Document:
+    """Return /state-summary."""
+    return {
+        **_header(state),
+        "slaves": show.agents(
+            state, state.agents.values(), views.agent_in_summary, agent_summary_key
+        ),
+        "frameworks": show.frameworks(
+            state.frameworks.values(), views.framework_in_summary, framework_key
+        ),
+    }
+
+
+def whole_state(state: State, show: Show) -> Document:
+    """Return /state."""
+    return {
+        **_header(state),
+        "version": VERSION,
+        "id": state.id,
+        "pid": state.info.pid,
+        "leader": state.info.pid,
+        "leader_info": state.info,
+        "start_time": state.started_at,
+        "elected_time": state.started_at,
+        "activated_slaves": float(sum(one.link is not None for one in state.agents.values())),
+        "deactivated_slaves": float(sum(one.link is None for one in state.agents.values())),
+        "unreachable_slaves": float(len(state.unreachable_agents)),
+        "flags": views.flags(state),
+        "slaves": show.agents(state, state.agents.values(), views.agent_full, agent_key),
+        "recovered_slaves": [
+            {
+                "id": agent_id,
+                "hostname": info.hostname,
+                "resources": legacy.flat(views.total_of(info)),
+            }
+            for agent_id, info in state.recovered_agents.items()
+        ],
+        "frameworks": show.frameworks(state.frameworks.values(), views.framework, framework_key),
+        "completed_frameworks": show.frameworks(
+            state.completed_frameworks.values(), views.framework, framework_key
+        ),
+        "orphan_tasks": [],
+        "unregistered_frameworks": [],
+    }
+
+
+def agents_document(state: State, agent_id: str | None, show: Show) -> Document:
+    """Return /slaves."""
+    chosen = [one for one in state.agents.values() if agent_id in (None, one.id)]
+    return {
+        "slaves": show.agents(state, chosen, views.agent_full, agent_key),
+        "recovered_slaves": [
+            {"id": one, "hostname": info.hostname} for one, info in state.recovered_agents.items()
+        ],
+    }
+
+
+def frameworks_document(state: State, framework_id: str | None, show: Show) -> Document:
+    """Return /frameworks."""
+
+    def shown(held: Iterable[Framework]) -> Any:
+        chosen = [one for one in held if framework_id in (None, one.id)]
+        return show.frameworks(chosen, views.framework, framework_key)
+
+    return {
+        "frameworks": shown(state.frameworks.values()),
+        "completed_frameworks": shown(state.completed_frameworks.values()),
+        "unregistered_frameworks": [],
+    }
+
+
+class Page(NamedTuple):
+    """Which tasks /tasks is asked for."""
+
+    framework_id: str | None = None
+    task_id: str | None = None
+    limit: int = 100
+    """Negative: no limit."""
+    offset: int = 0
+    is_ascending: bool = False
+
+
+def tasks_document(state: State, page: Page, show: Show) -> Document:
+    """Return /tasks: those of all frameworks, live and completed, that are asked for."""
+    held = [*state.frameworks.values(), *state.completed_frameworks.values()]
+    found = [
+        (one, each)
+        for one in held
+        if page.framework_id in (None, one.id) and show.may_see_framework(one)
+        for each in show.seen(one, views.all_tasks(one))
+        if page.task_id in (None, each.info.task_id.value)
+    ]
+    if not page.is_ascending:
+        found.reverse()
+    start = max(0, page.offset)
+    end = None if page.limit < 0 else start + page.limit
+    return {"tasks": show.each_task(found[start:end])}
