@@ -2,7 +2,7 @@
 
 from comity.agent import views as agent_views
 from comity.agent.inputs import ContainerExited, ContainerStarted
-from comity.master import views as master_views
+from comity.master import documents
 from comity.resources import text
 from comity.wire.mesos import resources, scheduler, v1
 from comity.wire.mesos.containers import LinuxInfo
@@ -34,7 +34,7 @@ def test_the_master_shows_a_groups_executor_with_its_type():
         offer_ids=(offer.id,), operations=(v1.Operation(type="LAUNCH_GROUP", launch_group=made),)
     )
     world.call(scheduler.Accept(framework_id=FW, accept=body))
-    [framework] = master_views.whole_state(world.state)["frameworks"]
+    [framework] = documents.whole_state(world.state, documents.Show())["frameworks"]
     [shown] = framework["executors"]
     assert (shown["executor_id"], shown["type"]) == ("x", "DEFAULT")
     assert shown["resources"]["disk"] == 1.0
