@@ -136,6 +136,11 @@ class AgentNode:
         assert self.link is not None
         self.link.is_frozen = is_frozen
 
+    def spare(self) -> None:
+        """Let the process not die at the point that it was doomed to."""
+        if self.process is not None:
+            self.process.doom = None
+
     def died(self, reason: str) -> None:
         """Bury the process; a supervisor starts another."""
         if self._world.tracing:

@@ -39,6 +39,11 @@ class Cluster:
     def _submit(self, each: SimScheduler, job: Job) -> None:
         each.memory.submit(job)
 
+    def note(self, who: str, text: str) -> None:
+        """Add a line to the trace, if there is one."""
+        if self.world.tracing:
+            self.world.note(who, text)
+
     def start(self) -> None:
         """Start everybody."""
         self.master.start()
@@ -75,7 +80,7 @@ class Cluster:
 
 def _config(chance: random.Random) -> MasterConfig:
     return MasterConfig(
-        allocation_interval_s=chance.choice((1.0, 5.0)),
+        allocation_interval_s=chance.choice((1.0, 5.0, 15.0)),
         ping_interval_s=chance.choice((5.0, 15.0)),
         pings_missed_max=chance.choice((2, 5)),
         agent_reregister_timeout_s=chance.choice((30.0, 120.0, 600.0)),

@@ -72,6 +72,10 @@ class Disk:
         self._pending = ()
         self._pairs.clear()
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a key is durable."""
+        return key in self._pairs
+
     def range(self) -> list[tuple[str, bytes]]:
         """Return the durable pairs in key order."""
         return sorted(self._pairs.items())

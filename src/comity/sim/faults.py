@@ -7,8 +7,7 @@ some of them only (a swarm): what one fault hides, another seed without it shows
 import random
 from collections.abc import Callable
 
-from comity.core.ids import AgentId, FrameworkId
-from comity.master import inputs
+from comity.sim import operators
 from comity.sim.agents import AgentNode
 from comity.sim.cluster import Cluster
 from comity.sim.masters import MasterNode
@@ -51,15 +50,12 @@ class Faults:
         for node in _nodes(cluster):
             node.disk.make_room()
             node.disk.hasten()
+            node.spare()
             node.thaw()
             node.start()
         for each in cluster.schedulers:
             each.start()
-
-
-def _note(cluster: Cluster, text: str) -> None:
-    if cluster.world.tracing:
-        cluster.world.note("faults", text)
+        operators.relent(cluster)
 
 
 def _while(chance: random.Random) -> float:
@@ -84,13 +80,13 @@ def _hosts(cluster: Cluster) -> list[str]:
 
 
 def _master_crash(cluster: Cluster, chance: random.Random) -> None:
-    _note(cluster, "kill -9 of the master")
+    cluster.note("faults", "kill -9 of the master")
     cluster.master.kill()
     cluster.world.after(_while(chance), cluster.master.start)
 
 
 def _master_power(cluster: Cluster, chance: random.Random) -> None:
-    _note(cluster, "the master loses power")
+    cluster.note("faults", "the master loses power")
     cluster.master.kill(power=True)
     cluster.world.after(_while(chance), cluster.master.start)
 
@@ -98,35 +94,35 @@ def _master_power(cluster: Cluster, chance: random.Random) -> None:
 def _doom(cluster: Cluster, chance: random.Random) -> None:
     node = _node(cluster, chance)
     point: Point = chance.choice(list(Point))
-    _note(cluster, f"{node.name} is to die {point.value}")
+    cluster.note("faults", f"{node.name} is to die {point.value}")
     node.restart_s = _while(chance)
     node.doom(point)
 
 
 def _agent_crash(cluster: Cluster, chance: random.Random) -> None:
     node = chance.choice(cluster.agents)
-    _note(cluster, f"kill -9 of {node.name}")
+    cluster.note("faults", f"kill -9 of {node.name}")
     node.kill()
     cluster.world.after(_while(chance), node.start)
 
 
 def _agent_power(cluster: Cluster, chance: random.Random) -> None:
     node = chance.choice(cluster.agents)
-    _note(cluster, f"{node.name} loses power")
+    cluster.note("faults", f"{node.name} loses power")
     node.kill(power=True)
     cluster.world.after(_while(chance), node.start)
 
 
 def _agent_replaced(cluster: Cluster, chance: random.Random) -> None:
     node = chance.choice(cluster.agents)
-    _note(cluster, f"{node.name} is replaced by an empty machine")
+    cluster.note("faults", f"{node.name} is replaced by an empty machine")
     node.replace()
     cluster.world.after(_while(chance), node.start)
 
 
 def _pause(cluster: Cluster, chance: random.Random) -> None:
     node = _node(cluster, chance)
-    _note(cluster, f"SIGSTOP of {node.name}")
+    cluster.note("faults", f"SIGSTOP of {node.name}")
     node.freeze()
     cluster.world.after(_while(chance), node.thaw)
 
@@ -134,7 +130,7 @@ def _pause(cluster: Cluster, chance: random.Random) -> None:
 def _scheduler_crash(cluster: Cluster, chance: random.Random) -> None:
     each = chance.choice(cluster.schedulers)
     power = chance.random() < 0.5
-    _note(cluster, f"{each.name} {'loses power' if power else 'is killed'}")
+    cluster.note("faults", f"{each.name} {'loses power' if power else 'is killed'}")
     each.kill(power=power)
     cluster.world.after(_while(chance), each.start)
 
@@ -160,7 +156,7 @@ def _isolation(cluster: Cluster, chance: random.Random) -> None:
 
 
 def _cut(cluster: Cluster, pairs: list[tuple[str, str]], seconds: float) -> None:
-    _note(cluster, f"nothing passes {pairs} for {seconds:.1f} s")
+    cluster.note("faults", f"nothing passes {pairs} for {seconds:.1f} s")
     for source, target in pairs:
         cluster.network.block(source, target)
         cluster.world.after(seconds, cluster.network.unblock, source, target)
@@ -169,7 +165,7 @@ def _cut(cluster: Cluster, pairs: list[tuple[str, str]], seconds: float) -> None
 def _slow_network(cluster: Cluster, chance: random.Random) -> None:
     network = cluster.network
     network.delay_s, network.loss = chance.choice((0.01, 0.3, 2.0)), chance.choice((0.0, 0.1, 0.4))
-    _note(cluster, f"the network is slow: {network.delay_s} s, {network.loss} lost")
+    cluster.note("faults", f"the network is slow: {network.delay_s} s, {network.loss} lost")
     cluster.world.after(_while(chance), network.hasten)
 
 
@@ -177,7 +173,7 @@ def _forgotten(cluster: Cluster, chance: random.Random) -> None:
     """A middle box forgets a connection: neither end is told."""
     if cluster.network.connections:
         connection = chance.choice(list(cluster.network.connections))
-        _note(cluster, f"{connection.name} is forgotten by a middle box")
+        cluster.note("faults", f"{connection.name} is forgotten by a middle box")
         connection.has_vanished = True
 
 
@@ -185,7 +181,7 @@ def _reset(cluster: Cluster, chance: random.Random) -> None:
     """A connection is reset; its ends learn of it at different times."""
     if cluster.network.connections:
         connection = chance.choice(list(cluster.network.connections))
-        _note(cluster, f"{connection.name} is reset")
+        cluster.note("faults", f"{connection.name} is reset")
         connection.has_vanished = True
         for side in (connection.client, connection.server):
             cluster.world.after(chance.expovariate(1.0), connection.break_end, side)
@@ -197,13 +193,13 @@ def _reset(cluster: Cluster, chance: random.Random) -> None:
 def _slow_disk(cluster: Cluster, chance: random.Random) -> None:
     node = _node(cluster, chance)
     node.disk.sync_s = chance.choice((0.05, 1.0, 5.0))
-    _note(cluster, f"the disk of {node.name} is slow: {node.disk.sync_s} s")
+    cluster.note("faults", f"the disk of {node.name} is slow: {node.disk.sync_s} s")
     cluster.world.after(_while(chance), node.disk.hasten)
 
 
 def _full_disk(cluster: Cluster, chance: random.Random) -> None:
     node = _node(cluster, chance)
-    _note(cluster, f"the disk of {node.name} is full")
+    cluster.note("faults", f"the disk of {node.name} is full")
     node.disk.full = True
     cluster.world.after(_while(chance), node.disk.make_room)
 
@@ -211,33 +207,16 @@ def _full_disk(cluster: Cluster, chance: random.Random) -> None:
 def _clock(cluster: Cluster, chance: random.Random) -> None:
     node = _node(cluster, chance)
     by_s = chance.choice((-86400.0, -3600.0, -5.0, 5.0, 3600.0, 86400.0))
-    _note(cluster, f"the clock of {node.name} is set by {by_s:g} s")
+    cluster.note("faults", f"the clock of {node.name} is set by {by_s:g} s")
     node.clocks.offset_s += by_s
 
 
-# operators
-
-
-def _marked_gone(cluster: Cluster, chance: random.Random) -> None:
-    state = cluster.master.state
-    if state is not None and state.agents:
-        agent_id = chance.choice(list(state.agents))
-        _note(cluster, f"an operator marks {agent_id} gone")
-        cluster.master.ask(lambda to: inputs.AgentMarkedGone(to, AgentId(agent_id)))
-
-
-def _torn_down(cluster: Cluster, chance: random.Random) -> None:
-    each = chance.choice(cluster.schedulers)
-    framework_id = each.memory.framework_id
-    if framework_id is not None:
-        _note(cluster, f"an operator tears {each.name} down")
-        wanted = FrameworkId(framework_id)
-        cluster.master.ask(lambda to: inputs.TeardownRequested(to, wanted))
+# schedulers' own ends
 
 
 def _ended(cluster: Cluster, chance: random.Random) -> None:
     each = chance.choice(cluster.schedulers)
-    _note(cluster, f"{each.name} ends its framework")
+    cluster.note("faults", f"{each.name} ends its framework")
     each.end()
 
 
@@ -246,7 +225,7 @@ def _killed_task(cluster: Cluster, chance: random.Random) -> None:
     jobs = each.open_jobs()
     if jobs and each.is_connected:
         job = chance.choice(jobs)
-        _note(cluster, f"{each.name} kills {job.name}")
+        cluster.note("faults", f"{each.name} kills {job.name}")
         each.kill_task(job)
 
 
@@ -268,8 +247,7 @@ FAULTS: dict[str, Fault] = {
     "slow-disk": _slow_disk,
     "full-disk": _full_disk,
     "clock": _clock,
-    "marked-gone": _marked_gone,
-    "torn-down": _torn_down,
     "ended": _ended,
     "killed-task": _killed_task,
+    **operators.OPERATORS,
 }

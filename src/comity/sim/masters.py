@@ -96,6 +96,11 @@ class MasterNode:
         if self.process is not None:
             self.process.resume()
 
+    def spare(self) -> None:
+        """Let the process not die at the point that it was doomed to."""
+        if self.process is not None:
+            self.process.doom = None
+
     def died(self, reason: str) -> None:
         """Bury the process; a supervisor starts another."""
         if self._world.tracing:

@@ -135,7 +135,8 @@ class Process:
             if self._world.tracing:
                 self._world.note(self.name, f"< {item}")
             self._machine.step(item, now, out)
-        self._node.stepped()
+        if out.writes or out.replies or out.sends or out.launches:
+            self._node.stepped()  # a batch that asks for nothing has changed nothing worth a look
         if self._meets_doom(Point.STEPPED):
             return
         if not out.writes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from comity.core.errors import InvariantViolated
+from comity.sim import operators
 from comity.sim.cluster import Cluster
 from comity.sim.faults import Faults
 from comity.sim.watching import Violated
@@ -72,6 +73,7 @@ def settle(cluster: Cluster) -> str:
 
 def _drain(cluster: Cluster) -> list[str]:
     """Kill what would run for ever, so that everything gets its turn and everything ends."""
+    operators.reactivate_all(cluster)
     found = [f"{job.name} is {job.state or 'not launched'}" for job in cluster.drain()]
     return found + cluster.unsettled() + cluster.held()
 

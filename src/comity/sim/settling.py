@@ -35,6 +35,10 @@ def _agent(state: State, node: AgentNode) -> list[str]:
     if there is None or there.link is None:
         return [f"{node.name} is not registered"]
     found = []
+    if there.total != own.total:
+        found.append(f"{node.name} has {own.total}, and the master thinks {there.total}")
+    if there.operations:
+        found.append(f"operations of {node.name} are without an end: {list(there.operations)}")
     here = {
         (key, executor.tasks[key[1]].state)
         for key, executor in own.tasks.items()

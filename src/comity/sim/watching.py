@@ -130,12 +130,11 @@ class Watcher:
         """Check that what the master promised is on disk."""
         if not self.is_thorough:
             return
-        durable = dict(disk.range())
         for agent_id in state.agents:
-            if f"agents/{agent_id}" not in durable:
+            if f"agents/{agent_id}" not in disk:
                 raise Violated(f"{agent_id} is registered, and not in the registry")
         for agent_id in state.unreachable_agents:
-            if f"unreachable/{agent_id}" not in durable:
+            if f"unreachable/{agent_id}" not in disk:
                 raise Violated(f"{agent_id} is unreachable, and the registry does not say so")
 
 
@@ -159,6 +158,7 @@ def _live(executor: "Executor") -> Resources:
 def _view(state: "State") -> dict[str, tuple[str, list[bytes]]]:
     """Return what must be the same after a restart."""
     view: dict[str, tuple[str, list[bytes]]] = {"agent": (state.id, [])}
+    view["total"] = (repr(state.total), [])
     for (framework_id, task_id), executor in sorted(state.tasks.items()):
         task = executor.tasks[task_id]
         pending = [one.uuid for one in task.pending]
