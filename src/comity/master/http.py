@@ -15,6 +15,7 @@ from comity.core.splicing import Piece
 from comity.master import (
     commands,
     documents,
+    explaining,
     fragments,
     metrics,
     operator,
@@ -81,6 +82,7 @@ class MasterHttp:
         for method, path in commands.JSONS:
             self._router.add(method, path, self._json(method, path))
         self._router.add("DELETE", "/quota/{role:path}", self._remove_quota)
+        self._router.add("GET", "/explain", self._explain)
         self._router.add("GET", "/redirect", self._redirect)
         self._router.add("GET", "/health", _health)
         for path in reads.LEGACY:
@@ -272,6 +274,19 @@ class MasterHttp:
         whole = Response(200, b"".join(document.blocks.result()))
         # Beside the loop: of many tasks this takes seconds.
         return await asyncio.to_thread(in_format, whole, responses.MasterResponse, format)
+
+    async def _explain(self, request: Request) -> Response:
+        name = request.arg("framework") or request.arg("framework_id")
+        if not name:
+            return text(400, "Missing 'framework' query parameter: the id of a framework")
+        await self._driver.settled()
+        framework = self._state.frameworks.get(FrameworkId(name))
+        if framework is None:
+            over = FrameworkId(name) in self._state.completed_frameworks
+            why = "has ended" if over else "is not known; /frameworks lists those that are"
+            return text(404, f"Framework {name} {why}")
+        now = self._driver.clock.now()
+        return document(request, explaining.explained(self._state, framework, now))
 
     async def _redirect(self, request: Request) -> Response:
         info = self._state.info

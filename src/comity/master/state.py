@@ -55,6 +55,19 @@ class Offer:
     """As legacy documents show it."""
 
 
+DROPPED_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A call of a framework that was not done, or not all of it."""
+
+    at: Instant
+    call: str
+    """Its type, such as ACCEPT."""
+    reason: str
+
+
 @dataclass(slots=True)
 class Framework:
     """A framework and its tasks."""
@@ -82,6 +95,8 @@ class Framework:
     operations: dict[bytes, Operation] = field(default_factory=dict)
     pending_kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
     """Kills for tasks whose agent is away."""
+    dropped: deque[Dropped] = field(default_factory=lambda: deque(maxlen=DROPPED_MAX))
+    """The last calls that were not done as asked."""
     counters: dict[str, int] = field(default_factory=dict)
     """Counts by the last part of a metric's name, such as `calls/accept`."""
     shown: dict[Any, tuple[Any, Skeleton]] = field(default_factory=dict)

@@ -30,6 +30,11 @@ class Master:
         found = await self.rest.call("GET", "/master/frameworks")
         return cast("list[Json]", found["frameworks"])
 
+    async def explain(self, framework_id: str) -> Json:
+        """Return why a framework gets no offers, and what of its calls was dropped (ours)."""
+        path = f"/master/explain?{urlencode({'framework': framework_id})}"
+        return cast("Json", await self.rest.call("GET", path))
+
     async def version(self) -> Json:
         """Return /version."""
         return cast("Json", await self.rest.call("GET", "/version"))

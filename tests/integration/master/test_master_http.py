@@ -400,3 +400,13 @@ async def test_quota_and_weights_by_call_and_by_the_old_endpoints(master, agent)
     assert answer["get_weights"]["weight_infos"] == [{"role": "eng", "weight": 2.0}]
     [role] = [one for one in (await master.json("/roles"))["roles"] if one["name"] == "eng"]
     assert (role["weight"], role["quota"]["guarantee"]) == (2.0, {"cpus": 99.0})
+
+
+async def test_a_framework_is_explained(master, agent):
+    async with master.subscribe() as stream:
+        name = (await Events(stream).until("SUBSCRIBED"))["subscribed"]["framework_id"]["value"]
+        told = await master.json(f"/master/explain?framework={name}")
+        assert told["framework_id"] == name
+        assert [one["role"] for one in told["roles"]] == ["*"]
+    assert (await master.get("/explain")).status == 400
+    assert (await master.get("/explain?framework=no")).status == 404

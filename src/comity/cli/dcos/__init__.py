@@ -33,6 +33,7 @@ GROUPS = {
     "marathon": Group("comity.cli.dcos.marathon", "apps, their tasks and deployments"),
     "node": Group("comity.cli.dcos.node", "the machines"),
     "package": Group("comity.cli.dcos.package", "find, install and uninstall packages"),
+    "framework": Group("comity.cli.dcos.framework", "frameworks, and why they get no offers"),
     "quota": Group("comity.cli.dcos.quota", "how much of the cluster a role may use"),
     "service": Group("comity.cli.dcos.service", "frameworks"),
     "task": Group("comity.cli.dcos.task", "everything that runs, their logs and files"),

@@ -20,7 +20,7 @@ from comity.master.handlers import (
     updating,
 )
 from comity.master.inputs import SchedulerCalled, StreamClosed
-from comity.master.state import Framework, State
+from comity.master.state import Dropped, Framework, State
 from comity.master.table import table
 from comity.wire.mesos import scheduler
 
@@ -69,6 +69,8 @@ def on_scheduler_called(state: State, item: SchedulerCalled, now: Instant, out: 
         dropped = _ANSWERS[type(call)](state, framework, call, now, out)
         _count_validity(state, call, dropped is None)
         if dropped is not None:
+            kind_of_call = type(call).__struct_config__.tag
+            framework.dropped.append(Dropped(now, str(kind_of_call), dropped))
             state.count("master/dropped_messages")
             state.count(f"master/dropped_calls/{kind.lower()}")
             sending.accepted(item.to, out, headers=((REASON, _one_line(dropped)),))

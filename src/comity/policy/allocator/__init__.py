@@ -2,12 +2,13 @@
 
 `allocator` is what the master calls. `tree` holds the roles and their shares, `ranking` the order
 of siblings, `quota` guarantees and limits, `book` who may be offered what of which agent, `filters`
-refusals, `constraints` and `patterns` offer constraints, `cycle` the giving itself, and `explain`
+refusals, `constraints` and `patterns` offer constraints, `cycle` the giving itself; `explaining`
 says why a framework gets nothing.
 """
 
 from comity.policy.allocator.allocator import Allocator
 from comity.policy.allocator.cycle import Allocation
+from comity.policy.allocator.explaining import Obstacle, RoleExplained
 from comity.policy.allocator.filters import Refusal
 from comity.policy.allocator.terms import Minimum, Settings, Terms, Traits, minimum_of
 
@@ -15,7 +16,9 @@ __all__ = [
     "Allocation",
     "Allocator",
     "Minimum",
+    "Obstacle",
     "Refusal",
+    "RoleExplained",
     "Settings",
     "Terms",
     "Traits",

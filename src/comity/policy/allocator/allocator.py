@@ -8,6 +8,7 @@ from comity.core.instants import Instant
 from comity.policy.allocator.agents import Agent
 from comity.policy.allocator.book import Book, Framework
 from comity.policy.allocator.cycle import Allocation, Cycle
+from comity.policy.allocator.explaining import RoleExplained, explain
 from comity.policy.allocator.filters import Refusal
 from comity.policy.allocator.portions import portion_of
 from comity.policy.allocator.quota import Quota, Quotas
@@ -114,6 +115,10 @@ class Allocator:
         """Return a role's dominant share, 0 to 1, with what the roles below it hold."""
         node = self._book.tree.find(role)
         return self._book.tree.share_of(node) if node is not None else 0.0
+
+    def explain(self, framework_id: FrameworkId, now: Instant) -> list[RoleExplained]:
+        """Return why a framework is offered, or not, what there is: per role, agents by reason."""
+        return explain(self._book, self._quotas, framework_id, now)
 
     # agents
 
