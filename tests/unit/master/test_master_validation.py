@@ -318,3 +318,21 @@ def test_a_group_without_tasks_launches_nothing(world):
     assert accept(world, group()) == 202
     assert not world.updates()
     assert not world.state.frameworks["M-0000"].executors
+
+
+@pytest.mark.parametrize("roles", [("web",), ("web", "other"), ("*",)])
+def test_the_agent_is_told_to_which_role_tasks_are_allocated(roles):
+    world = MasterWorld()
+    world.agent(has="cpus:4;mem:1024;disk:100")
+    world.subscribe(can=("MULTI_ROLE",), roles=roles)
+    [offer] = world.offers()
+    role = offer.allocation_info.role
+    body = scheduler.AcceptBody(offer_ids=(offer.id,), operations=(group(task("g")),))
+    world.call(scheduler.Accept(framework_id=FW, accept=body))
+    [run] = world.heard("link-a", link.EventRunTaskGroup)
+    told = [one.allocation_info for one in run.task_group.tasks[0].resources]
+    told += [one.allocation_info for one in run.executor.resources]
+    if roles == ("*",):
+        assert set(told) == {None}  # nothing else it could be
+    else:
+        assert {one.role for one in told} == {role}

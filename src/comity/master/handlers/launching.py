@@ -207,11 +207,11 @@ def as_task(framework: Framework, info: v1.TaskInfo) -> v1.Task:
 
 
 def _allocated(framework: Framework, role: str, info: v1.TaskInfo) -> v1.TaskInfo:
-    """Say in the resources to which role they are allocated, where a framework has several.
+    """Say in the resources to which role they are allocated, unless it can only be `*`.
 
-    A later master learns it from the agent; frameworks often leave it out.
+    Tasks and a later master learn it from the agent; frameworks often leave it out.
     """
-    if len(framework.roles) < 2:
+    if framework.roles == ("*",):
         return info
     info = codec.replace(info, resources=_with_role(info.resources, role))
     if info.executor is None:
@@ -223,7 +223,7 @@ def _allocated(framework: Framework, role: str, info: v1.TaskInfo) -> v1.TaskInf
 def _group_allocated(framework: Framework, role: str, group: v1.LaunchGroup) -> v1.LaunchGroup:
     """Say the role in a group's resources, and put its executor into every task, as Mesos does."""
     executor = group.executor
-    if len(framework.roles) >= 2:
+    if framework.roles != ("*",):
         charged = _with_role(executor.resources, role)
         executor = codec.replace(executor, resources=charged)
     infos = tuple(
