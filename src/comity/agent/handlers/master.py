@@ -79,7 +79,7 @@ def _pass_on(state: State, event: link.EventMessage, out: Outbox) -> None:
     key = (FrameworkId(event.framework_id.value), ExecutorId(event.executor_id.value))
     executor = state.executors.get(key)
     if executor is not None:
-        message = wire.EventMessage(message=wire.MessageBody(data=event.data))
+        message = wire.EventMessage(message=wire.EventMessageBody(data=event.data))
         send_to_executor(executor, message, out)
 
 

@@ -50,6 +50,21 @@ class ResourceStatistics(Wire, frozen=True, kw_only=True):
     mem_swap_bytes: Annotated[int | None, 40] = None
     disk_limit_bytes: Annotated[int | None, 26] = None
     disk_used_bytes: Annotated[int | None, 27] = None
+    mem_total_memsw_bytes: Annotated[int | None, 37] = None
+    mem_kmem_usage_bytes: Annotated[int | None, 52] = None
+    mem_kmem_tcp_usage_bytes: Annotated[int | None, 53] = None
+    mem_unevictable_bytes: Annotated[int | None, 41] = None
+    mem_low_pressure_counter: Annotated[int | None, 32] = None
+    mem_medium_pressure_counter: Annotated[int | None, 33] = None
+    mem_critical_pressure_counter: Annotated[int | None, 34] = None
+    net_rx_packets: Annotated[int | None, 14] = None
+    net_rx_bytes: Annotated[int | None, 15] = None
+    net_rx_errors: Annotated[int | None, 16] = None
+    net_rx_dropped: Annotated[int | None, 17] = None
+    net_tx_packets: Annotated[int | None, 18] = None
+    net_tx_bytes: Annotated[int | None, 19] = None
+    net_tx_errors: Annotated[int | None, 20] = None
+    net_tx_dropped: Annotated[int | None, 21] = None
 
 
 class ContainerRecord(Wire, frozen=True, kw_only=True):

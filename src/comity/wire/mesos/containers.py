@@ -12,6 +12,7 @@ from comity.wire.mesos.base import (
     Wire,
     emitted,
 )
+from comity.wire.mesos.csi import CSIVolume
 
 
 class SeccompInfo(Wire, frozen=True, kw_only=True):
@@ -94,6 +95,14 @@ class Credential(Wire, frozen=True, kw_only=True):
     secret: Annotated[str | None, 2] = None
 
 
+class AppcImage(Wire, frozen=True, kw_only=True):
+    """`Image.Appc`."""
+
+    name: Annotated[str, 1]
+    id: Annotated[str | None, 2] = None
+    labels: Annotated[Labels | None, 3] = None
+
+
 class DockerImage(Wire, frozen=True, kw_only=True):
     """`Image.Docker`: a reference such as `registry/name:tag`."""
 
@@ -106,6 +115,7 @@ class Image(Wire, frozen=True, kw_only=True):
     """`Image`; `cached` false asks for a fresh pull."""
 
     type: Annotated[str | None, 1, numbers.IMAGE_TYPE] = None
+    appc: Annotated[AppcImage | None, 2] = None
     docker: Annotated[DockerImage | None, 3] = None
     cached: Annotated[bool, 4] = emitted(True)
 
@@ -117,10 +127,17 @@ class SandboxPath(Wire, frozen=True, kw_only=True):
     type: Annotated[str | None, 1, numbers.VOLUME_SOURCE_SANDBOX_PATH_TYPE] = None
 
 
+class MountPropagation(Wire, frozen=True, kw_only=True):
+    """`MountPropagation`."""
+
+    mode: Annotated[str | None, 1, numbers.MOUNT_PROPAGATION_MODE] = None
+
+
 class HostPath(Wire, frozen=True, kw_only=True):
     """`Volume.Source.HostPath`."""
 
     path: Annotated[str, 1]
+    mount_propagation: Annotated[MountPropagation | None, 2] = None
 
 
 class VolumeSource(Wire, frozen=True, kw_only=True):
@@ -131,6 +148,7 @@ class VolumeSource(Wire, frozen=True, kw_only=True):
     host_path: Annotated[HostPath | None, 5] = None
     docker_volume: Annotated[DockerVolume | None, 2] = None
     secret: Annotated[Secret | None, 4] = None
+    csi_volume: Annotated[CSIVolume | None, 6] = None
 
 
 class Volume(Wire, frozen=True, kw_only=True):
@@ -160,6 +178,7 @@ class DockerInfo(Wire, frozen=True, kw_only=True):
     privileged: Annotated[bool, 4] = emitted(False)
     parameters: Annotated[tuple[Parameter, ...], 5] = ()
     force_pull_image: Annotated[bool | None, 6] = None
+    volume_driver: Annotated[str | None, 7] = None
 
 
 class MesosInfo(Wire, frozen=True, kw_only=True):
@@ -218,9 +237,22 @@ class ContainerInfo(Wire, frozen=True, kw_only=True):
     tty_info: Annotated[TTYInfo | None, 10] = None
 
 
+class NetCls(Wire, frozen=True, kw_only=True):
+    """`CgroupInfo.NetCls`."""
+
+    classid: Annotated[int | None, 1] = None
+
+
+class CgroupInfo(Wire, frozen=True, kw_only=True):
+    """`CgroupInfo`."""
+
+    net_cls: Annotated[NetCls | None, 1] = None
+
+
 class ContainerStatus(Wire, frozen=True, kw_only=True):
     """What an agent knows of a running container."""
 
     container_id: Annotated[ContainerID | None, 4] = None
     network_infos: Annotated[tuple[NetworkInfo, ...], 1] = ()
+    cgroup_info: Annotated[CgroupInfo | None, 2] = None
     executor_pid: Annotated[int | None, 3] = None

@@ -67,6 +67,12 @@ class Heartbeat(Wire, frozen=True, kw_only=True, tag_field="type", tag="HEARTBEA
     framework_id: Annotated[Id, 2]
 
 
+class EventMessageBody(Wire, frozen=True, kw_only=True):
+    """Bytes from the scheduler; unreliable."""
+
+    data: Annotated[bytes, 1]
+
+
 class SubscribedBody(Wire, frozen=True, kw_only=True):
     """Who this executor is, and where it runs."""
 
@@ -135,7 +141,7 @@ class EventAcknowledged(Wire, frozen=True, kw_only=True, tag_field="type", tag="
 class EventMessage(Wire, frozen=True, kw_only=True, tag_field="type", tag="MESSAGE"):
     """Bytes from the scheduler."""
 
-    message: Annotated[MessageBody, 6]
+    message: Annotated[EventMessageBody, 6]
 
 
 class EventShutdown(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHUTDOWN"):

@@ -27,7 +27,7 @@ from comity.wire.mesos.administration import (
     UpdateQuota,
     UpdateWeights,
 )
-from comity.wire.mesos.base import ContainerID, Id, Scalar, Wire
+from comity.wire.mesos.base import ContainerID, DurationInfo, Id, Scalar, Wire
 from comity.wire.mesos.sessions import (
     AttachContainerInput,
     AttachContainerOutput,
@@ -52,12 +52,20 @@ class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LA
     launch_container: Annotated[LaunchContainerBody, 13]
 
 
+class LaunchNestedContainerBody(LaunchContainerBody, frozen=True, kw_only=True):
+    """A nested container to start; upstream this spelling has no resources of its own."""
+
+    container: Annotated[ContainerInfo | None, 3] = None
+    resources: tuple[Resource, ...] = ()
+    limits: dict[str, Scalar] = field(default_factory=dict)
+
+
 class LaunchNestedContainer(
     Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_NESTED_CONTAINER"
 ):
     """Start a nested container (deprecated spelling)."""
 
-    launch_nested_container: Annotated[LaunchContainerBody, 6]
+    launch_nested_container: Annotated[LaunchNestedContainerBody, 6]
 
 
 class ContainerBody(Wire, frozen=True, kw_only=True):
@@ -153,8 +161,16 @@ class GetVersion(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_VER
     """Read what the name says."""
 
 
+class GetMetricsBody(Wire, frozen=True, kw_only=True):
+    """How long to wait for slow metrics; none of ours is."""
+
+    timeout: Annotated[DurationInfo | None, 1] = None
+
+
 class GetMetrics(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_METRICS"):
     """Read what the name says."""
+
+    get_metrics: Annotated[GetMetricsBody | None, 2] = None
 
 
 class GetState(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_STATE"):

@@ -1,7 +1,7 @@
 """Mesos v1 messages about frameworks, agents, resources, offers and tasks.
 
-Specification: include/mesos/v1/mesos.proto (1.11). What containers are is in
-`containers`, checks in `checks`, states in `states`; all are re-exported here: readers write
+Specification: include/mesos/v1/mesos.proto (1.11). Containers are in `containers`, machines in
+`machines`, checks in `checks`, states in `states`; all are re-exported here: readers write
 `v1.TaskInfo`, `v1.ContainerInfo`.
 """
 
@@ -53,6 +53,17 @@ from comity.wire.mesos.containers import (
     NetworkInfo,
     Volume,
 )
+from comity.wire.mesos.machines import (
+    Address,
+    AgentCapability,
+    AgentInfo,
+    DomainInfo,
+    FaultDomain,
+    MasterCapability,
+    MasterInfo,
+    Region,
+    Url,
+)
 from comity.wire.mesos.states import Reason, Source, TaskState
 
 __all__ = [
@@ -69,7 +80,9 @@ __all__ = [
     "ContainerInfo",
     "ContainerStatus",
     "Create",
+    "CreateDisk",
     "Destroy",
+    "DestroyDisk",
     "DiscoveryInfo",
     "DiskInfo",
     "DiskSource",
@@ -85,6 +98,7 @@ __all__ = [
     "Filters",
     "FrameworkCapability",
     "FrameworkInfo",
+    "GrowVolume",
     "HealthCheck",
     "Id",
     "InverseOffer",
@@ -114,6 +128,7 @@ __all__ = [
     "ResourceQuantities",
     "Scalar",
     "SetOfItems",
+    "ShrinkVolume",
     "Source",
     "Task",
     "TaskGroupInfo",
@@ -178,81 +193,7 @@ class FrameworkInfo(Wire, frozen=True, kw_only=True):
     offer_filters: Annotated[dict[str, OfferFilters], 13] = field(default_factory=dict)
 
 
-# Machines
-
-
-class Region(Wire, frozen=True, kw_only=True):
-    """A region's or a zone's name."""
-
-    name: Annotated[str, 1]
-
-
-class FaultDomain(Wire, frozen=True, kw_only=True):
-    """Where an agent stands."""
-
-    region: Annotated[Region, 1]
-    zone: Annotated[Region, 2]
-
-
-class DomainInfo(Wire, frozen=True, kw_only=True):
-    """`DomainInfo`."""
-
-    fault_domain: Annotated[FaultDomain | None, 1] = None
-
-
-class Address(Wire, frozen=True, kw_only=True):
-    """A host name, an address and a port."""
-
-    port: Annotated[int, 3]
-    hostname: Annotated[str | None, 1] = None
-    ip: Annotated[str | None, 2] = None
-
-
-class MasterCapability(Wire, frozen=True, kw_only=True):
-    """`MasterInfo.Capability`."""
-
-    type: Annotated[str | None, 1, numbers.MASTER_INFO_CAPABILITY_TYPE] = None
-
-
-class AgentCapability(Wire, frozen=True, kw_only=True):
-    """`AgentInfo.Capability`."""
-
-    type: Annotated[str | None, 1, numbers.AGENT_INFO_CAPABILITY_TYPE] = None
-
-
-class MasterInfo(Wire, frozen=True, kw_only=True):
-    """A master. `ip` is the IPv4 address as a number in network byte order."""
-
-    id: Annotated[str, 1]
-    ip: Annotated[int, 2]
-    port: Annotated[int, 3] = emitted(5050)
-    pid: Annotated[str | None, 4] = None
-    hostname: Annotated[str | None, 5] = None
-    version: Annotated[str | None, 6] = None
-    address: Annotated[Address | None, 7] = None
-    domain: Annotated[DomainInfo | None, 8] = None
-    capabilities: Annotated[tuple[MasterCapability, ...], 9] = ()
-
-
-class AgentInfo(Wire, frozen=True, kw_only=True):
-    """An agent and the whole of its resources."""
-
-    hostname: Annotated[str, 1]
-    port: Annotated[int, 8] = emitted(5051)
-    resources: Annotated[tuple[Resource, ...], 3] = ()
-    attributes: Annotated[tuple[Attribute, ...], 5] = ()
-    id: Annotated[Id | None, 6] = None
-    domain: Annotated[DomainInfo | None, 10] = None
-
-
-class Url(Wire, frozen=True, kw_only=True):
-    """`URL`: where an agent answers."""
-
-    scheme: Annotated[str, 1]
-    address: Annotated[Address, 2]
-    path: Annotated[str | None, 3] = None
-    query: Annotated[tuple[Parameter, ...], 4] = ()
-    fragment: Annotated[str | None, 5] = None
+# Offers
 
 
 class Offer(Wire, frozen=True, kw_only=True):
@@ -473,6 +414,34 @@ class Destroy(Wire, frozen=True, kw_only=True):
     volumes: Annotated[tuple[Resource, ...], 1] = ()
 
 
+class GrowVolume(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.GrowVolume`."""
+
+    volume: Annotated[Resource, 1]
+    addition: Annotated[Resource, 2]
+
+
+class ShrinkVolume(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.ShrinkVolume`."""
+
+    volume: Annotated[Resource, 1]
+    subtract: Annotated[Scalar, 2]
+
+
+class CreateDisk(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.CreateDisk`."""
+
+    source: Annotated[Resource, 1]
+    target_type: Annotated[str, 2, numbers.RESOURCE_DISK_INFO_SOURCE_TYPE]
+    target_profile: Annotated[str | None, 3] = None
+
+
+class DestroyDisk(Wire, frozen=True, kw_only=True):
+    """`Offer.Operation.DestroyDisk`."""
+
+    source: Annotated[Resource, 1]
+
+
 class Operation(Wire, frozen=True, kw_only=True):
     """`Offer.Operation`: what to do with the resources of an offer."""
 
@@ -484,3 +453,7 @@ class Operation(Wire, frozen=True, kw_only=True):
     unreserve: Annotated[Unreserve | None, 4] = None
     create: Annotated[Create | None, 5] = None
     destroy: Annotated[Destroy | None, 6] = None
+    grow_volume: Annotated[GrowVolume | None, 13] = None
+    shrink_volume: Annotated[ShrinkVolume | None, 14] = None
+    create_disk: Annotated[CreateDisk | None, 15] = None
+    destroy_disk: Annotated[DestroyDisk | None, 16] = None
