@@ -2,11 +2,12 @@
 
 import pytest
 
+from comity.core.ids import AgentId
 from comity.master import inputs, maintenance, views
 from comity.master.maintenance import Maintenance
 from comity.wire.mesos import codec, link, scheduler, v1
 from comity.wire.mesos.base import DurationInfo, MachineID, TimeInfo, Unavailability
-from comity.wire.mesos.maintenance import Schedule, Window
+from comity.wire.mesos.maintenance import DrainConfig, Schedule, Window
 from support.master_world import MasterWorld
 
 A = MachineID(hostname="link-a", ip="127.0.0.1")
@@ -251,3 +252,11 @@ def test_a_machine_without_host_name_has_no_agents(world):
     assert codec.encode(views.maintenance_status(world.state).draining_machines[0].id) == (
         b'{"ip":"127.0.0.1"}'
     )
+
+
+def test_an_agent_of_a_scheduled_machine_is_not_drained(world):
+    schedule(world, A)
+    world.step(inputs.AgentDrained(56, AgentId("M-S0"), DrainConfig()))
+    assert world.replies[56].status == 400
+    assert b"maintenance schedule" in world.replies[56].body
+    assert world.state.draining == {}

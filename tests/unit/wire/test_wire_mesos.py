@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from comity.resources.amounts import Kind, Reservation, Resources
 from comity.wire.mesos import codec, resources, scheduler, v1
 
 
@@ -115,3 +116,20 @@ def test_one_name_with_two_types():
     items = v1.Resource(name="x", type="SET", set=v1.SetOfItems(item=("a",)))
     with pytest.raises(resources.ResourceInvalid):
         resources.read([scalar, items])
+
+
+@pytest.mark.parametrize(
+    ("stack", "role", "reservation"),
+    [
+        ((), "*", None),
+        ((Reservation("ads"),), "ads", None),
+        ((Reservation("ads", True, "p"),), "ads", v1.ReservationInfo(principal="p")),
+        ((Reservation("ads"), Reservation("ads/a", True)), None, None),
+    ],
+)
+def test_reads_of_operators_show_a_reservation_in_both_ways(stack, role, reservation):
+    bundle = Resources({Kind("cpus", stack): 1000})
+    [shown] = resources.write_for_endpoints(bundle)
+    assert len(shown.reservations) == len(stack)
+    assert (shown.role, shown.reservation) == (role, reservation)
+    assert resources.read([shown]) == bundle

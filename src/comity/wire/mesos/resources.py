@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import structs
+
 from comity.resources import operations, ranges
 from comity.resources.amounts import Amount, Disk, Kind, Reservation, Resources, milli
 from comity.resources.operations import Conversion
@@ -87,6 +89,27 @@ def write(
     """
     allocation = v1.AllocationInfo(role=role) if role is not None else None
     return tuple(_write_one(kind, amount, allocation, refined) for kind, amount in resources)
+
+
+def write_for_endpoints(resources: Resources) -> tuple[v1.Resource, ...]:
+    """Return the wire form of a bundle as reads of operators have it.
+
+    That is `reservations`, and beside them what older clients know: `role`, `reservation` (Mesos:
+    convertResourceFormat to ENDPOINT). A refined reservation cannot be said in the old way.
+    """
+    return tuple(_for_endpoints(one) for one in write(resources, refined=True))
+
+
+def _for_endpoints(one: v1.Resource) -> v1.Resource:
+    if not one.reservations:
+        return structs.replace(one, role="*")
+    if len(one.reservations) > 1:
+        return one
+    [reservation] = one.reservations
+    if reservation.type != "DYNAMIC":
+        return structs.replace(one, role=reservation.role)
+    old = v1.ReservationInfo(principal=reservation.principal, labels=reservation.labels)
+    return structs.replace(one, role=reservation.role, reservation=old)
 
 
 def _read_kind(resource: v1.Resource) -> Kind:
