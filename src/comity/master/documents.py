@@ -7,17 +7,16 @@ that of `fragments` takes objects as they were encoded before. An answer is take
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from comity.master import views
+from comity.master import offer_views, views
 from comity.master.config import VERSION
 from comity.master.state import Agent, Executor, Framework, State, Task
-from comity.wire.mesos import legacy
 
 Document = dict[str, Any]
 
 AgentView = Callable[[State, Agent], Document]
 AgentKey = Callable[[State, Agent], tuple[Any, ...]]
-FrameworkView = Callable[[Framework, "Show"], Document]
-FrameworkKey = Callable[[Framework], tuple[Any, ...]]
+FrameworkView = Callable[[State, Framework, "Show"], Document]
+FrameworkKey = Callable[[State, Framework], tuple[Any, ...]]
 
 
 class Show:
@@ -59,15 +58,23 @@ class Show:
         """Return a framework's offers."""
         return [views.offer(each) for each in one.offers.values()]
 
+    def written_offers(self, state: State, one: Framework) -> Any:
+        """Return a framework's offers as v1 messages."""
+        return [offer_views.read_offer(state, one, each) for each in one.offers.values()]
+
     def agents(self, state: State, agents: Iterable[Agent], build: AgentView, key: AgentKey) -> Any:
         """Return agents."""
         return [build(state, one) for one in agents]
 
     def frameworks(
-        self, frameworks: Iterable[Framework], build: FrameworkView, key: FrameworkKey
+        self,
+        state: State,
+        frameworks: Iterable[Framework],
+        build: FrameworkView,
+        key: FrameworkKey,
     ) -> Any:
         """Return frameworks."""
-        return [build(one, self) for one in frameworks if self.may_see_framework(one)]
+        return [build(state, one, self) for one in frameworks if self.may_see_framework(one)]
 
     def written_tasks(self, held: Iterable[tuple[Framework, Iterable[Task]]]) -> Any:
         """Return tasks as v1 messages."""
@@ -97,7 +104,7 @@ def agent_summary_key(state: State, one: Agent) -> tuple[Any, ...]:
     return (*agent_key(state, one), one.tasks.version, tuple(one.executors))
 
 
-def framework_key(one: Framework) -> tuple[Any, ...]:
+def framework_key(state: State, one: Framework) -> tuple[Any, ...]:
     """Return what the documents of a framework depend on, but for its lists of tasks."""
     return (
         one.info,
@@ -112,6 +119,8 @@ def framework_key(one: Framework) -> tuple[Any, ...]:
         one.registered_at,
         one.reregistered_at,
         one.unregistered_at,
+        one.offer_constraints,
+        tuple(each.id for each in offer_views.inverse_offers_of(state, one)),
     )
 
 
@@ -131,38 +140,39 @@ def state_summary(state: State, show: Show) -> Document:
             state, state.agents.values(), views.agent_in_summary, agent_summary_key
         ),
         "frameworks": show.frameworks(
-            state.frameworks.values(), views.framework_in_summary, framework_key
+            state, state.frameworks.values(), views.framework_in_summary, framework_key
         ),
     }
 
 
 def whole_state(state: State, show: Show) -> Document:
     """Return /state."""
+    active = sum(views.is_active(state, one) for one in state.agents.values())
+    log_file = str(state.config.log_file) if state.config.log_file is not None else None
     return {
         **_header(state),
         "version": VERSION,
         "id": state.id,
         "pid": state.info.pid,
         "leader": state.info.pid,
-        "leader_info": state.info,
+        "leader_info": views.leader(state.info),
         "start_time": state.started_at,
         "elected_time": state.started_at,
-        "activated_slaves": float(sum(one.link is not None for one in state.agents.values())),
-        "deactivated_slaves": float(sum(one.link is None for one in state.agents.values())),
+        "capabilities": [one.type for one in state.info.capabilities],
+        "activated_slaves": float(active),
+        "deactivated_slaves": float(len(state.agents) - active),
         "unreachable_slaves": float(len(state.unreachable_agents)),
+        **views.optional(domain=state.info.domain, external_log_file=log_file),
         "flags": views.flags(state),
-        "slaves": show.agents(state, state.agents.values(), views.agent_full, agent_key),
+        "slaves": show.agents(state, state.agents.values(), views.agent, agent_key),
         "recovered_slaves": [
-            {
-                "id": agent_id,
-                "hostname": info.hostname,
-                "resources": legacy.flat(views.total_of(info)),
-            }
-            for agent_id, info in state.recovered_agents.items()
+            views.recovered_agent(info) for info in state.recovered_agents.values()
         ],
-        "frameworks": show.frameworks(state.frameworks.values(), views.framework, framework_key),
+        "frameworks": show.frameworks(
+            state, state.frameworks.values(), views.framework, framework_key
+        ),
         "completed_frameworks": show.frameworks(
-            state.completed_frameworks.values(), views.framework, framework_key
+            state, state.completed_frameworks.values(), views.framework, framework_key
         ),
         "orphan_tasks": [],
         "unregistered_frameworks": [],
@@ -175,7 +185,9 @@ def agents_document(state: State, agent_id: str | None, show: Show) -> Document:
     return {
         "slaves": show.agents(state, chosen, views.agent_full, agent_key),
         "recovered_slaves": [
-            {"id": one, "hostname": info.hostname} for one, info in state.recovered_agents.items()
+            views.recovered_agent(info)
+            for one, info in state.recovered_agents.items()
+            if agent_id in (None, one)
         ],
     }
 
@@ -185,7 +197,7 @@ def frameworks_document(state: State, framework_id: str | None, show: Show) -> D
 
     def shown(held: Iterable[Framework]) -> Any:
         chosen = [one for one in held if framework_id in (None, one.id)]
-        return show.frameworks(chosen, views.framework, framework_key)
+        return show.frameworks(state, chosen, views.framework, framework_key)
 
     return {
         "frameworks": shown(state.frameworks.values()),
@@ -215,8 +227,15 @@ def tasks_document(state: State, page: Page, show: Show) -> Document:
         for each in show.seen(one, views.all_tasks(one))
         if page.task_id in (None, each.info.task_id.value)
     ]
-    if not page.is_ascending:
-        found.reverse()
+    found.sort(key=_first_at, reverse=not page.is_ascending)
     start = max(0, page.offset)
     end = None if page.limit < 0 else start + page.limit
     return {"tasks": show.each_task(found[start:end])}
+
+
+def _first_at(found: tuple[Framework, Task]) -> float:
+    """Return when a task was first heard of; those that were not are the oldest."""
+    statuses = found[1].statuses
+    if not statuses:
+        return float("-inf")
+    return next(iter(statuses.values())).timestamp or 0.0

@@ -14,8 +14,8 @@ from typing import Any
 
 from comity.core import splicing
 from comity.core.splicing import Skeleton, Spliced
-from comity.master import documents, views
-from comity.master.state import Agent, Framework, State, Task
+from comity.master import documents, offer_views, views
+from comity.master.state import Agent, Framework, Offer, State, Task
 from comity.wire.mesos import codec
 
 SLICE = 150
@@ -80,6 +80,14 @@ class Cached(documents.Show):
 
         return Spliced(fill)
 
+    def written_offers(self, state: State, one: Framework) -> Any:
+        """Return a framework's offers as v1 messages."""
+
+        def fill(show: Cached) -> list[bytes]:
+            return [each.written or _write_offer(state, one, each) for each in one.offers.values()]
+
+        return Spliced(fill)
+
     def agents(
         self,
         state: State,
@@ -96,6 +104,7 @@ class Cached(documents.Show):
 
     def frameworks(
         self,
+        state: State,
         frameworks: Iterable[Framework],
         build: documents.FrameworkView,
         key: documents.FrameworkKey,
@@ -104,7 +113,7 @@ class Cached(documents.Show):
 
         def fill(show: Cached) -> list[Skeleton]:
             seen = [one for one in frameworks if show.may_see_framework(one)]
-            return [_framework(one, build, key) for one in seen]
+            return [_framework(state, one, build, key) for one in seen]
 
         return Spliced(fill)
 
@@ -123,6 +132,11 @@ def _write(one: Task) -> bytes:
     return one.written
 
 
+def _write_offer(state: State, framework: Framework, one: Offer) -> bytes:
+    one.written = codec.encode(offer_views.read_offer(state, framework, one))
+    return one.written
+
+
 def _agent(
     state: State, one: Agent, build: documents.AgentView, key: documents.AgentKey
 ) -> Skeleton:
@@ -136,13 +150,16 @@ def _agent(
 
 
 def _framework(
-    one: Framework, build: documents.FrameworkView, key: documents.FrameworkKey
+    state: State,
+    one: Framework,
+    build: documents.FrameworkView,
+    key: documents.FrameworkKey,
 ) -> Skeleton:
-    now = key(one)
+    now = key(state, one)
     held = one.shown.get(build)
     if held is not None and held[0] == now:
         return held[1]
-    made = splicing.skeleton(build(one, CACHED))
+    made = splicing.skeleton(build(state, one, CACHED))
     one.shown[build] = (now, made)
     return made
 
@@ -200,7 +217,7 @@ def warm_frameworks(
     for start in range(0, len(frameworks), SLICE):
         yield
         for one in frameworks[start : start + SLICE]:
-            _framework(one, build, key)
+            _framework(state, one, build, key)
     yield from warm_offers(state)
 
 

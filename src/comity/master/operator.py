@@ -3,7 +3,7 @@
 from typing import Any
 
 from comity.core.instants import Instant
-from comity.master import documents, roles, views
+from comity.master import documents, offer_views, roles, views
 from comity.master.config import VERSION
 from comity.master.state import Agent, Framework, Operation, State
 from comity.wire.mesos import administration, operator, resources, v1
@@ -23,10 +23,8 @@ def answer(state: State, call: operator.MasterCall, show: documents.Show) -> Doc
             shown = [{"name": k, "value": v} for k, v in views.flags(state).items()]
             return {"type": "GET_FLAGS", "get_flags": {"flags": shown}}
         case operator.GetMaster():
-            return {
-                "type": "GET_MASTER",
-                "get_master": {"master_info": state.info, "start_time": state.started_at},
-            }
+            times = {"start_time": state.started_at, "elected_time": state.started_at}
+            return {"type": "GET_MASTER", "get_master": {"master_info": state.info, **times}}
         case operator.GetAgents():
             return {"type": "GET_AGENTS", "get_agents": _agents(state, show)}
         case operator.GetFrameworks():
@@ -74,48 +72,42 @@ def _agents(state: State, show: documents.Show) -> Document:
 
 def agent(state: State, one: Agent) -> Document:
     """Return an agent as GET_AGENTS shows it."""
+    drain_started = views.drain_started(state, one)
     return {
         "agent_info": one.info,
-        "active": one.link is not None and one.id not in state.deactivated,
+        "active": views.is_active(state, one),
         "deactivated": one.id in state.deactivated,
         "version": VERSION,
         "pid": one.pid,
         "registered_time": _time(one.registered_at),
-        **_optional(
+        **views.optional(
             reregistered_time=_time(one.reregistered_at) if one.reregistered_at else None,
             drain_info=state.draining.get(one.id),
-            estimated_drain_start_time=(
-                _time(one.drain_started_at) if one.drain_started_at else None
-            ),
+            estimated_drain_start_time=_time(drain_started) if drain_started else None,
         ),
         "capabilities": [{"type": each} for each in views.AGENT_CAPABILITIES],
-        "total_resources": resources.write(one.total, refined=True),
-        "allocated_resources": resources.write(one.used, refined=True),
-        "offered_resources": resources.write(one.offered, refined=True),
+        "total_resources": resources.write_for_endpoints(one.total),
+        "allocated_resources": resources.write_for_endpoints(one.used),
+        "offered_resources": resources.write_for_endpoints(one.offered),
     }
 
 
-def _optional(**fields: Any) -> Document:
-    """Return the fields that are there."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _time(at: Instant) -> v1.TimeInfo:
+def _time(at: Instant | int) -> v1.TimeInfo:
     return v1.TimeInfo(nanoseconds=int(at * 1e9))
 
 
 def _frameworks(state: State, show: documents.Show) -> Document:
     return {
         "frameworks": show.frameworks(
-            state.frameworks.values(), framework, documents.framework_key
+            state, state.frameworks.values(), framework, documents.framework_key
         ),
         "completed_frameworks": show.frameworks(
-            state.completed_frameworks.values(), framework, documents.framework_key
+            state, state.completed_frameworks.values(), framework, documents.framework_key
         ),
     }
 
 
-def framework(one: Framework, show: documents.Show) -> Document:
+def framework(state: State, one: Framework, show: documents.Show) -> Document:
     """Return a framework as GET_FRAMEWORKS shows it."""
     return {
         "framework_info": one.info,
@@ -123,8 +115,16 @@ def framework(one: Framework, show: documents.Show) -> Document:
         "connected": one.stream is not None,
         "recovered": one.recovered,
         "registered_time": _time(one.registered_at),
-        "allocated_resources": resources.write(one.used, refined=True),
-        "offered_resources": resources.write(views.offered_to(one), refined=True),
+        # Mesos starts with the same time for both, unlike its legacy documents.
+        "reregistered_time": _time(one.reregistered_at or one.registered_at),
+        **views.optional(
+            unregistered_time=_time(one.unregistered_at) if one.unregistered_at else None,
+        ),
+        "offers": show.written_offers(state, one),
+        "inverse_offers": list(offer_views.inverse_offers_of(state, one)),
+        "allocated_resources": resources.write_for_endpoints(one.used),
+        "offered_resources": resources.write_for_endpoints(views.offered_to(one)),
+        "offer_constraints": one.offer_constraints or {},
     }
 
 

@@ -30,7 +30,7 @@ class Read(NamedTuple):
 
 def _whole(state: State) -> Iterator[None]:
     return chain(
-        fragments.warm_agents(state, views.agent_full, documents.agent_key),
+        fragments.warm_agents(state, views.agent, documents.agent_key),
         fragments.warm_frameworks(state, views.framework, documents.framework_key),
         fragments.warm_tasks(state, written=False),
     )

@@ -58,6 +58,10 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
         store.close()
 
 
+CAPABILITIES = ("AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2")
+"""What agents and operators may expect of this master."""
+
+
 def _info(config: MasterConfig, port: int, master_id: str | None = None) -> v1.MasterInfo:
     hostname = config.hostname or config.ip
     try:
@@ -72,5 +76,6 @@ def _info(config: MasterConfig, port: int, master_id: str | None = None) -> v1.M
         hostname=hostname,
         version=VERSION,
         domain=config.domain,
+        capabilities=tuple(v1.MasterCapability(type=each) for each in CAPABILITIES),
         address=v1.Address(hostname=hostname, ip=config.ip, port=port),
     )

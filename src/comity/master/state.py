@@ -53,6 +53,8 @@ class Offer:
     resources: Resources
     shown: bytes | None = None
     """As legacy documents show it."""
+    written: bytes | None = None
+    """As v1 reads show it."""
 
 
 DROPPED_MAX = 50

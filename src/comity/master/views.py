@@ -120,7 +120,7 @@ def offered_to(framework: Framework) -> Resources:
     return total
 
 
-def framework(one: Framework, show: "Show") -> Document:
+def framework(state: State, one: Framework, show: "Show") -> Document:
     """Return a framework as /state and /frameworks show it."""
     used, offered = one.used, offered_to(one)
     info = one.info
@@ -131,33 +131,36 @@ def framework(one: Framework, show: "Show") -> Document:
         "checkpoint": info.checkpoint,
         "registered_time": one.registered_at,
         "unregistered_time": one.unregistered_at or 0.0,
-        "principal": info.principal or "",
+        **optional(principal=info.principal),
         "resources": legacy.flat(used + offered),
-        "roles": list(one.roles),
+        # A framework is shown with the one of the two that it may use.
+        **({"roles": info.roles} if "MULTI_ROLE" in one.capabilities else {"role": one.roles[0]}),
         "tasks": show.tasks(one, one.tasks.values()),
         "unreachable_tasks": show.tasks(one, one.unreachable_tasks.values()),
         "completed_tasks": show.tasks(one, one.completed_tasks),
         "offers": show.offers(one),
         "executors": show.executors(one),
-        "labels": _labels(info.labels),
+        "offer_constraints": one.offer_constraints or {},
     }
-    if "MULTI_ROLE" not in one.capabilities:
-        shown["role"] = one.roles[0]
+    if info.labels is not None:
+        shown["labels"] = _labels(info.labels)
     if one.reregistered_at is not None:
         shown["reregistered_time"] = one.reregistered_at
     return shown
 
 
 def framework_summary(one: Framework) -> Document:
-    """Return what /state-summary and /frameworks have in common, without counts."""
+    """Return what /state-summary and /frameworks have in common, without counts.
+
+    There is no `pid`, for the framework speaks HTTP; clients cannot read an empty one.
+    """
     is_here = one.stream is not None
     return {
         "id": one.id,
         "name": one.info.name,
-        "pid": "",
         "used_resources": legacy.flat(one.used),
         "offered_resources": legacy.flat(offered_to(one)),
-        "capabilities": sorted(one.capabilities),
+        "capabilities": [each.type for each in one.info.capabilities],
         "hostname": one.info.hostname or "",
         "webui_url": one.info.webui_url or "",
         "active": is_here,
@@ -210,10 +213,7 @@ def agent(state: State, one: Agent) -> Document:
             held = reserved.get(kind.role, NOTHING)
             reserved[kind.role] = held + Resources({kind: amount})
     shown: Document = {
-        "id": one.id,
-        "hostname": one.info.hostname,
-        "port": one.info.port,
-        "attributes": legacy.attributes(one.info),
+        **recovered_agent(one.info),
         "pid": one.pid,
         "registered_time": one.registered_at,
         "resources": legacy.flat(one.total),
@@ -221,7 +221,7 @@ def agent(state: State, one: Agent) -> Document:
         "offered_resources": legacy.flat(offered),
         "reserved_resources": {role: legacy.flat(held) for role, held in reserved.items()},
         "unreserved_resources": legacy.flat(unreserved),
-        "active": one.link is not None and one.id not in state.deactivated,
+        "active": is_active(state, one),
         "connected": one.link is not None,
         "deactivated": one.id in state.deactivated,
         "version": VERSION,
@@ -229,18 +229,14 @@ def agent(state: State, one: Agent) -> Document:
     }
     if one.reregistered_at is not None:
         shown["reregistered_time"] = one.reregistered_at
-    if one.info.domain is not None:
-        shown["domain"] = one.info.domain
     if one.id in state.draining:
         shown["drain_info"] = state.draining[one.id]
-    if one.drain_started_at is not None:
-        shown["estimated_drain_start_time_seconds"] = int(one.drain_started_at)
+    shown.update(optional(estimated_drain_start_time_seconds=drain_started(state, one)))
     return shown
 
 
 def agent_full(state: State, one: Agent) -> Document:
     """Return an agent as /slaves shows it: with resources as objects, too."""
-    used = wire_resources.write(one.used, refined=True)
     return {
         **agent(state, one),
         "unreserved_resources_full": _endpoint_resources(one.total, reserved=False),
@@ -248,8 +244,8 @@ def agent_full(state: State, one: Agent) -> Document:
             role: _endpoint_resources(one.total, reserved=True, role=role)
             for role in sorted({kind.role for kind, _ in one.total if kind.reservations})
         },
-        "used_resources_full": list(used),
-        "offered_resources_full": list(wire_resources.write(one.offered, refined=True)),
+        "used_resources_full": wire_resources.write_for_endpoints(one.used),
+        "offered_resources_full": wire_resources.write_for_endpoints(one.offered),
     }
 
 
@@ -261,12 +257,14 @@ def _endpoint_resources(
         for kind, amount in total
         if bool(kind.reservations) == reserved and role in (None, kind.role)
     }
-    return list(wire_resources.write(Resources(chosen), refined=True))
+    return list(wire_resources.write_for_endpoints(Resources(chosen)))
 
 
-def framework_in_summary(one: Framework, show: "Show") -> Document:
+def framework_in_summary(state: State, one: Framework, show: "Show") -> Document:
     """Return a framework as /state-summary shows it."""
     agents = set(one.tasks.places) | {agent_id for agent_id, _ in one.executors}
+    agents |= {each.agent_id for each in one.unreachable_tasks.values()}
+    agents |= {each.agent_id for each in one.completed_tasks}
     tasks = counts((one.tasks, one.unreachable_tasks), one.completed_tasks)
     return {**framework_summary(one), **tasks, "slave_ids": sorted(agents)}
 
@@ -277,9 +275,43 @@ def agent_in_summary(state: State, one: Agent) -> Document:
     return {**agent(state, one), **counts((one.tasks,)), "framework_ids": sorted(ids)}
 
 
-def total_of(info: v1.AgentInfo) -> Resources:
-    """Return what an agent that is not back yet was configured with."""
-    return wire_resources.read(info.resources)
+def recovered_agent(info: v1.AgentInfo) -> Document:
+    """Return what is known of an agent that is not back yet."""
+    return {
+        "id": info.id.value if info.id is not None else "",
+        "hostname": info.hostname,
+        "port": info.port,
+        "attributes": legacy.attributes(info),
+        **optional(domain=info.domain),
+    }
+
+
+def is_active(state: State, one: Agent) -> bool:
+    """Whether an agent may be offered."""
+    return one.link is not None and one.id not in state.deactivated
+
+
+def drain_started(state: State, one: Agent) -> int | None:
+    """Return when an agent was told to drain, in whole seconds as Mesos."""
+    if one.id not in state.draining or one.drain_started_at is None:
+        return None
+    return int(one.drain_started_at)
+
+
+def optional(**fields: Any) -> Document:
+    """Return the fields that are there."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def leader(info: v1.MasterInfo) -> Document:
+    """Return a master as /state shows it."""
+    return {
+        "id": info.id,
+        "pid": info.pid,
+        "port": info.port,
+        "hostname": info.hostname,
+        **optional(domain=info.domain),
+    }
 
 
 def maintenance_status(state: State) -> ClusterStatus:

@@ -7,7 +7,8 @@ left it is DRAINED, and stays out until REACTIVATE_AGENT, or is marked gone when
 from comity.core.effects import Outbox, SetTimer, Write
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master.handlers import inverse_offers, lost, sending
+from comity.master import offer_views
+from comity.master.handlers import lost, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_from_agent
 from comity.master.inputs import AgentDeactivated, AgentDrained, AgentReactivated, DrainCheckDue
@@ -27,7 +28,7 @@ def on_agent_drained(state: State, item: AgentDrained, now: Instant, out: Outbox
         sending.refused(item.to, 400, "Unknown agent", out)
         return
     agent = state.agents.get(item.agent_id)
-    if agent is not None and inverse_offers.unavailability_of(state, agent) is not None:
+    if agent is not None and offer_views.unavailability_of(state, agent) is not None:
         text = f"Agent {agent.id} is part of a maintenance schedule"
         sending.refused(item.to, 400, text, out)
         return

@@ -4,26 +4,21 @@ They go to every framework that has something, or is offered something, on such 
 answered is asked again when its filter is over (Mesos: the allocator's generateInverseOffers).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from comity.core.effects import Outbox
 from comity.core.ids import AgentId, FrameworkId, OfferId
 from comity.core.instants import Instant
+from comity.master import offer_views
 from comity.master.handlers import sending
-from comity.master.maintenance import InverseOffer, key_of_agent
+from comity.master.maintenance import InverseOffer
 from comity.master.state import Agent, Framework, State
 from comity.wire.mesos import scheduler, v1
-from comity.wire.mesos.base import TimeInfo, Unavailability
+from comity.wire.mesos.base import TimeInfo
 from comity.wire.mesos.maintenance import InverseOfferStatus
 
 REFUSE_DEFAULT_S = 5.0
 REFUSE_MAX_S = 365 * 86400.0
-
-
-def unavailability_of(state: State, agent: Agent) -> Unavailability | None:
-    """Return when an agent's machine is to be away, if it is scheduled."""
-    known = state.maintenance.unavailability
-    return known.get(key_of_agent(agent.info.hostname, agent.ip)) if known else None
 
 
 def make(state: State, now: Instant, out: Outbox) -> None:
@@ -32,14 +27,14 @@ def make(state: State, now: Instant, out: Outbox) -> None:
         return
     asked: dict[FrameworkId, list[v1.InverseOffer]] = {}
     for agent in state.agents.values():
-        unavailability = unavailability_of(state, agent)
+        unavailability = offer_views.unavailability_of(state, agent)
         if unavailability is None or agent.link is None or agent.id in state.deactivated:
             continue
         for framework_id in sorted(_holders(agent)):
             framework = state.frameworks.get(framework_id)
             if framework is not None and _may_be_asked(state, framework, agent, now):
                 offer = _record(state, framework, agent, now)
-                written = _written(agent, offer, unavailability)
+                written = offer_views.inverse(agent, offer, unavailability)
                 asked.setdefault(framework_id, []).append(written)
     for framework_id, offers in asked.items():
         body = scheduler.InverseOffersBody(inverse_offers=tuple(offers))
@@ -70,26 +65,6 @@ def _record(state: State, framework: Framework, agent: Agent, now: Instant) -> I
     maintenance.by_id[offer.id] = offer
     maintenance.inverse_offers.setdefault(agent.id, {})[framework.id] = offer
     return offer
-
-
-def _written(agent: Agent, offer: InverseOffer, unavailability: Unavailability) -> v1.InverseOffer:
-    address = v1.Address(hostname=agent.info.hostname, ip=agent.ip, port=agent.info.port)
-    return v1.InverseOffer(
-        id=v1.Id(value=offer.id),
-        url=v1.Url(scheme="http", address=address, path="/slave(1)"),
-        framework_id=v1.Id(value=offer.framework_id),
-        agent_id=v1.Id(value=agent.id),
-        unavailability=unavailability,
-    )
-
-
-def of_framework(state: State, framework: Framework) -> Iterator[v1.InverseOffer]:
-    """Return the inverse offers a framework has not answered."""
-    for agent_id, held in state.maintenance.inverse_offers.items():
-        agent = state.agents[agent_id]
-        unavailability = unavailability_of(state, agent)
-        if framework.id in held and unavailability is not None:
-            yield _written(agent, held[framework.id], unavailability)
 
 
 # answers

@@ -10,11 +10,12 @@ import functools
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
-from comity.master.handlers import inverse_offers, sending
+from comity.master.handlers import sending
 from comity.master.inputs import OffersDue
+from comity.master.offer_views import unavailability_of, written
 from comity.master.state import Agent, Framework, Offer, OfferFragments, State
 from comity.policy.allocator import Allocation
-from comity.wire.mesos import codec, protobuf, resources, scheduler, v1
+from comity.wire.mesos import codec, protobuf, scheduler, v1
 from comity.wire.mesos.codec import Format
 
 _NO_ID = v1.Id(value="")
@@ -71,7 +72,7 @@ def event_of(offers: list[bytes], format: Format) -> bytes:
 def encoded(state: State, framework: Framework, agent: Agent, offer: Offer) -> bytes:
     """Return an offer as its framework wants to read it."""
     shown = offer.role if "MULTI_ROLE" in framework.capabilities else None
-    away = inverse_offers.unavailability_of(state, agent)
+    away = unavailability_of(state, agent)
     if away is not None or _has_executors(agent, framework):
         whole = codec.replace(written(framework, agent, offer, shown), unavailability=away)
         return codec.encode(whole, framework.format)
@@ -87,32 +88,6 @@ def encoded(state: State, framework: Framework, agent: Agent, offer: Offer) -> b
     if shown is None:
         return head + parts[0]
     return head + (b'"allocation_info":{"role":%b}' % _quoted(shown)).join(parts)
-
-
-def written(framework: Framework, agent: Agent, offer: Offer, role: str | None) -> v1.Offer:
-    """Return an offer as a message.
-
-    Frameworks without MULTI_ROLE get no allocation_info anywhere (mesos.proto, Offer): no role.
-    """
-    info = agent.info
-    address = v1.Address(hostname=info.hostname, ip=agent.ip, port=info.port)
-    is_refined = "RESERVATION_REFINEMENT" in framework.capabilities
-    return v1.Offer(
-        id=v1.Id(value=offer.id),
-        framework_id=v1.Id(value=framework.id),
-        agent_id=v1.Id(value=agent.id),
-        hostname=info.hostname,
-        url=v1.Url(scheme="http", address=address, path="/slave(1)"),
-        domain=info.domain,
-        resources=resources.write(offer.resources, role=role, refined=is_refined),
-        attributes=info.attributes,
-        executor_ids=tuple(
-            v1.Id(value=executor_id)
-            for framework_id, executor_id in agent.executors
-            if framework_id == framework.id
-        ),
-        allocation_info=v1.AllocationInfo(role=role) if role is not None else None,
-    )
 
 
 def _parts(framework: Framework, agent: Agent, offer: Offer, role: str | None) -> list[bytes]:

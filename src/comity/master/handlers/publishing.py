@@ -122,7 +122,9 @@ def framework_added(state: State, framework: Framework, out: Outbox) -> None:
         state,
         lambda: {
             "type": "FRAMEWORK_ADDED",
-            "framework_added": {"framework": operator.framework(framework, documents.Show())},
+            "framework_added": {
+                "framework": operator.framework(state, framework, documents.Show())
+            },
         },
         out,
     )
@@ -134,7 +136,9 @@ def framework_updated(state: State, framework: Framework, out: Outbox) -> None:
         state,
         lambda: {
             "type": "FRAMEWORK_UPDATED",
-            "framework_updated": {"framework": operator.framework(framework, documents.Show())},
+            "framework_updated": {
+                "framework": operator.framework(state, framework, documents.Show())
+            },
         },
         out,
     )
