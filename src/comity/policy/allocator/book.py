@@ -141,8 +141,8 @@ class Book:
             profile = self._profiles[key] = Profile(traits, has_gpus)
             for bit in self._clients:
                 profile.barred |= self._barred(profile, bit)
+        profile.users += 1  # before the old one is left, which may be the same
         self._leave_profile(agent)
-        profile.users += 1
         agent.profile, agent.hostname, agent.stamp, agent.shunned = profile, traits.hostname, -1, 0
         for bit, constraints in self._constraints.items():
             if name_hosts(constraints) and not are_met(constraints, agent.values()):

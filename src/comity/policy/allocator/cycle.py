@@ -113,7 +113,7 @@ class Cycle:
             if offered is None:
                 unhelped |= client.role.top.mask
             else:
-                unhelped |= self._offer(agent, client, offered, wanted)
+                unhelped |= self._offer(agent, client, offered)
 
     def _give_by_quota(self, agent: Agent) -> None:
         unhelped = 0
@@ -124,19 +124,14 @@ class Cycle:
             if client is None:
                 return
             offered = self._quotas.fair(client.role.top, agent.seen_by(client.mask))
-            unhelped |= self._offer(agent, client, offered, wanted)
+            unhelped |= self._offer(agent, client, offered)
 
-    def _offer(self, agent: Agent, client: Client, offered: Portion, wanted: int) -> int:
+    def _offer(self, agent: Agent, client: Client, offered: Portion) -> int:
         """Give what quota leaves of a portion, or return the clients who do not want that."""
-        seen = agent.seen_by(client.mask)
-        if offered is not seen:
-            alike = self._alike(agent, client, wanted)
-            takers = alike & ~self._book.closed(agent, offered)
-            if not takers:
-                return alike
-            first = self._book.tree.pick(takers)
-            assert first is not None
-            client = first
+        if offered is not agent.seen_by(client.mask):
+            unwilling = self._book.closed(agent, offered)
+            if unwilling & client.mask:
+                return self._alike(agent, client) & unwilling
         top = client.role.top
         self._take(agent, client, offered)
         self._quotas.given(top, offered)
@@ -144,13 +139,13 @@ class Cycle:
             self._note_sated()
         return 0
 
-    def _alike(self, agent: Agent, client: Client, wanted: int) -> int:
+    def _alike(self, agent: Agent, client: Client) -> int:
         """Return the clients of the same role that see the same of an agent."""
         leaf = client.parent
         assert leaf is not None
         for sight in agent.sights:
             if sight.viewers & client.mask:
-                return leaf.mask & sight.viewers & wanted
+                return leaf.mask & sight.viewers
         return client.mask
 
     def _note_sated(self) -> None:
