@@ -19,10 +19,13 @@ _AGENTS = {
     "GPUS": "have GPUs, which are offered to frameworks with the GPU_RESOURCES capability only",
     "REGION": "are in another region; the REGION_AWARE capability is needed for those",
     "CONSTRAINTS": "do not meet the framework's offer constraints",
-    "RESERVED": "have only what is reserved for other roles, or what the framework cannot handle",
+    "RESERVED": "have only what is reserved for other roles",
+    "CAPABILITIES": "have only what needs the capability REVOCABLE_RESOURCES or "
+    "RESERVATION_REFINEMENT",
     "TOO_LITTLE": "have less free than the framework's smallest offer (min_allocatable_resources)",
     "REFUSED": "were refused by the framework; REVIVE, or the filter's end, offers them again",
     "QUOTA": "have free resources, but the role's quota leaves nothing of them",
+    "HELD_BACK": "have free resources, which are held back for the guarantees of other roles",
 }
 _FAILED = frozenset(
     {

@@ -20,8 +20,8 @@ class Obstacle(NamedTuple):
     """What keeps agents from being offered to a framework in a role, or does not."""
 
     reason: str
-    """OFFERABLE, NOTHING_FREE, INACTIVE, GPUS, REGION, CONSTRAINTS, RESERVED, TOO_LITTLE, REFUSED
-    or QUOTA."""
+    """OFFERABLE, NOTHING_FREE, INACTIVE, GPUS, REGION, CONSTRAINTS, RESERVED, CAPABILITIES,
+    TOO_LITTLE, REFUSED, QUOTA or HELD_BACK."""
     agents: int
     """How many agents."""
     examples: tuple[AgentId, ...]
@@ -72,7 +72,7 @@ def _role(
     is_at_limit = bool(sated & client.mask)
     found: dict[str, list[Agent]] = {}
     for agent in book.agents.values():
-        found.setdefault(_reason(book, agent, client.mask, is_at_limit, now), []).append(agent)
+        found.setdefault(_reason(book, quotas, client, agent, now), []).append(agent)
     obstacles = tuple(
         Obstacle(
             reason,
@@ -87,7 +87,8 @@ def _role(
     return RoleExplained(role, state, share, is_at_limit, obstacles)
 
 
-def _reason(book: Book, agent: Agent, bit: int, is_at_limit: bool, now: Instant) -> str:
+def _reason(book: Book, quotas: Quotas, client: Client, agent: Agent, now: Instant) -> str:
+    bit = client.mask
     if not agent.active:
         return "INACTIVE"
     bar = book.bar_of(agent.profile, bit)
@@ -100,14 +101,23 @@ def _reason(book: Book, agent: Agent, bit: int, is_at_limit: bool, now: Instant)
     book.refresh(agent, now)
     seen = agent.seen_by(bit)
     if not seen.resources:
-        return "RESERVED"
+        return "CAPABILITIES" if agent.free.usable_by(client.role.name) else "RESERVED"
     if book.below_minimum(seen) & bit:
         return "TOO_LITTLE"
     if agent.refusals.blocked(seen.resources) & bit:
         return "REFUSED"
-    if is_at_limit and seen.metered == seen.quantities:
-        return "QUOTA"
-    return "OFFERABLE"
+    return _by_quota(book, quotas, client, agent) if quotas.in_force else "OFFERABLE"
+
+
+def _by_quota(book: Book, quotas: Quotas, client: Client, agent: Agent) -> str:
+    """Return whether what quota leaves of an agent is worth an offer, and whose quota it is."""
+    seen, top = agent.seen_by(client.mask), client.role.top
+    wanted = quotas.guaranteed(top, seen) if quotas.hungry() & client.mask else None
+    if wanted is None:
+        wanted = quotas.fair(top, seen)
+    if not book.closed(agent, wanted) & client.mask:
+        return "OFFERABLE"
+    return "QUOTA" if book.closed(agent, quotas.limited(top, seen)) & client.mask else "HELD_BACK"
 
 
 def _first_end(agents: list[Agent], bit: int) -> Instant | None:

@@ -134,17 +134,21 @@ class Quotas:
 
     def fair(self, top: Node, portion: Portion) -> Portion:
         """Return what a role gets of a portion: within its limits and the headroom."""
-        quota = self._quotas.get(top.name, NO_QUOTA)
         metered = metered_part(portion)
-        allowed = self._allowed(metered, quota, self._consumed.get(top.name, {}))
+        allowed = self._allowed(metered, self.of(top.name), self._consumed.get(top.name, {}))
         if allowed == metered:
             return portion
         return portion_of(portion.resources - metered + allowed)
 
+    def limited(self, top: Node, portion: Portion) -> Portion:
+        """Return what a role's limits alone leave of a portion."""
+        metered = metered_part(portion)
+        consumed = self._consumed.get(top.name, {})
+        allowed = _within_limits(metered, self.of(top.name), consumed)
+        return portion if allowed == metered else portion_of(portion.resources - metered + allowed)
+
     def _allowed(self, metered: Resources, quota: Quota, consumed: Quantities) -> Resources:
-        if quota.limits:
-            room = {n: limit - consumed.get(n, 0) for n, limit in quota.limits.items()}
-            metered = within(metered, room, others=True)
+        metered = _within_limits(metered, quota, consumed)
         if self._required:
             surplus = {
                 name: self._available.get(name, 0) - amount
@@ -167,6 +171,13 @@ class Quotas:
             self._required[name] -= amount - after.get(name, 0)
             if not self._required[name]:
                 del self._required[name]
+
+
+def _within_limits(metered: Resources, quota: Quota, consumed: Quantities) -> Resources:
+    if not quota.limits:
+        return metered
+    room = {name: limit - consumed.get(name, 0) for name, limit in quota.limits.items()}
+    return within(metered, room, others=True)
 
 
 def _has_room(limits: Mapping[str, int], consumed: Quantities, minimums: list[Minimum]) -> bool:
