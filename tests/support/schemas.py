@@ -1,7 +1,7 @@
 """Messages of the official protobuf library from a compact schema, for clients of other makers.
 
-One message a line: `Name: NUMBER field kind, …`; kinds are s(tring), d(ouble), i(nt), b(ool),
-y (bytes) or the name of a message; a star after the kind makes a list.
+One message a line: `Name: NUMBER field kind, …`; kinds are s (a string), d (a double), i (an int),
+b (a bool), y (bytes) or the name of a message; a star after the kind makes a list.
 """
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--credential", type=Path, help="file of the agent's own credential for the master")
     add("--journal", type=Path, help="file for all inputs: comity debug replay")
     _add_timeouts(parser, default)
+    _add_upkeep(parser, default)
     add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
     return parser
 
@@ -59,6 +60,32 @@ def _add_timeouts(parser: argparse.ArgumentParser, default: AgentConfig) -> None
     ):
         text = f"seconds that executors have {text} (%(default)g)"
         parser.add_argument(f"--executor-{name}", type=float, default=value, help=text)
+
+
+def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
+    for name, value, text in (
+        ("gc-delay", default.gc_delay_s, "seconds that sandboxes are kept"),
+        ("gc-disk-headroom", default.gc_disk_headroom, "share of the disk to keep free"),
+        ("disk-watch-interval", default.disk_watch_interval_s, "seconds between looks at the disk"),
+        (
+            "container-disk-watch-interval",
+            default.container_disk_watch_interval_s,
+            "seconds between measurements of sandboxes",
+        ),
+    ):
+        parser.add_argument(f"--{name}", type=float, default=value, help=f"{text} (%(default)g)")
+    parser.add_argument(
+        "--fetcher-cache-size",
+        type=int,
+        default=default.fetcher_cache_bytes,
+        metavar="BYTES",
+        help="size of the cache for URIs that ask for it (%(default)d)",
+    )
+    parser.add_argument(
+        "--enforce-container-disk-quota",
+        action="store_true",
+        help="kill tasks whose sandbox holds more than their disk resource",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,12 +110,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,
         executor_shutdown_grace_s=args.executor_shutdown_grace_period,
+        gc_delay_s=args.gc_delay,
+        gc_disk_headroom=args.gc_disk_headroom,
+        disk_watch_interval_s=args.disk_watch_interval,
+        fetcher_cache_bytes=args.fetcher_cache_size,
+        enforce_disk_quota=args.enforce_container_disk_quota,
+        container_disk_watch_interval_s=args.container_disk_watch_interval,
     )
     if not 0 <= config.executor_reregistration_timeout_s <= REREGISTRATION_MAX_S:
         sys.stderr.write(
             "comity agent: --executor-reregistration-timeout must be from 0 to "
             f"{REREGISTRATION_MAX_S:g} seconds\n"
         )
+        return 2
+    if not 0 <= config.gc_disk_headroom <= 1:
+        sys.stderr.write("comity agent: --gc-disk-headroom must be from 0 to 1\n")
         return 2
     if args.stop_tasks:
         asyncio.run(running.stop_tasks(config))

@@ -54,4 +54,14 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     recovery_timeout_s: float = 900.0
     """Seconds for which executors of checkpointing frameworks wait for an agent that is away."""
     gc_delay_s: float = 7 * 86400.0
-    """Seconds for which sandboxes of ended executors are kept."""
+    """Seconds for which sandboxes of ended executors are kept, while the disk is not full."""
+    gc_disk_headroom: float = 0.1
+    """Share of the disk that is to stay free; the fuller it is, the sooner sandboxes go."""
+    disk_watch_interval_s: float = 60.0
+    """Seconds between looks at how full the disk is."""
+    fetcher_cache_bytes: int = 2 << 30
+    """Size of the cache for URIs that ask for it; in the work directory."""
+    enforce_disk_quota: bool = False
+    """Whether a task is killed when its sandbox holds more than its `disk` resource."""
+    container_disk_watch_interval_s: float = 15.0
+    """Seconds between two measurements of the sandboxes' sizes."""

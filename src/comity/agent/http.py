@@ -4,7 +4,7 @@ Routes are served with and without `/slave(1)` in front.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from comity.agent import views
@@ -65,6 +65,21 @@ class Lines(Protocol):
         ...
 
 
+class Usage:
+    """What containers use, as far as it can be measured here."""
+
+    def __init__(self, cgroups: Cgroups | None, disk: Mapping[str, int]) -> None:
+        self._cgroups = cgroups
+        self._disk = disk
+
+    def of(self, container_id: str) -> dict[str, float]:
+        """Return a container's numbers by Mesos's names (ResourceStatistics)."""
+        found = self._cgroups.usage(container_id) if self._cgroups is not None else {}
+        if container_id in self._disk:
+            found["disk_used_bytes"] = self._disk[container_id]
+        return found
+
+
 class AgentHttp:
     """Handles every request that an agent gets."""
 
@@ -73,14 +88,14 @@ class AgentHttp:
         driver: Driver,
         state: State,
         files: Files,
-        cgroups: Cgroups | None,
+        usage: Usage,
         lines: Lines,
     ) -> None:
         self._driver = driver
         self._lines = lines
         self._state = state
         self._files = files
-        self._cgroups = cgroups
+        self._measured = usage
         self._verbosity = Verbosity()
         self._router = Router()
         self._router.add("POST", "/api/v1/executor", self._executor)
@@ -231,9 +246,7 @@ class AgentHttp:
     def _usage(self) -> dict[str, dict[str, float]]:
         now = self._driver.clock.now()
         ids = [one.container_id for one in self._state.executors.values()]
-        if self._cgroups is None:
-            return {one: {"timestamp": now} for one in ids}
-        return {one: {"timestamp": now, **self._cgroups.usage(one)} for one in ids}
+        return {one: {"timestamp": now, **self._measured.of(one)} for one in ids}
 
     def _read(self, build: Callable[[], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:

@@ -47,6 +47,16 @@ class LauncherFound(Struct, frozen=True, tag=True):
 
     running: dict[str, int]
     exited: dict[str, int]
+    rebooted: bool = False
+    """Whether the machine was started anew since the agent ran: nothing can be left."""
+
+
+class DiskMeasured(Struct, frozen=True, tag=True):
+    """An executor's sandbox holds so many bytes."""
+
+    framework_id: FrameworkId
+    executor_id: ExecutorId
+    used_bytes: int
 
 
 class ProbeDone(Struct, frozen=True, tag=True):
@@ -173,6 +183,7 @@ Input = (
     | ContainerFailed
     | ContainerExited
     | LauncherFound
+    | DiskMeasured
     | ProbeDone
     | ExecutorSubscribed
     | ExecutorCalled

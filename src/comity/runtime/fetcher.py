@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from comity.core.errors import ComityError
+from comity.runtime.fetcher_cache import FetcherCache
 from comity.wire.mesos import v1
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -26,15 +27,20 @@ class FetchFailed(ComityError):
     """A URI could not be fetched or extracted; the text says which and why."""
 
 
-def fetch_all(uris: tuple[v1.URI, ...], sandbox: Path) -> None:
-    """Fetch everything into `sandbox`.
+def fetch_all(
+    uris: tuple[v1.URI, ...], sandbox: Path, cache: FetcherCache | None = None, user: str = ""
+) -> None:
+    """Fetch everything into `sandbox`; what asks for it through the cache.
 
     Raises:
         FetchFailed: at the first that fails.
     """
     for uri in uris:
         try:
-            _fetch(uri, sandbox)
+            if uri.cache and cache is not None:
+                _fetch_cached(uri, sandbox, cache, user)
+            else:
+                _fetch(uri, sandbox)
         except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
             raise FetchFailed(
                 f"Failed to fetch all URIs for container: {uri.value}: {error}"
@@ -48,7 +54,22 @@ def _fetch(uri: v1.URI, sandbox: Path) -> None:
     if uri.executable:
         target.chmod(0o755)
     elif uri.extract:
-        _extract(target, sandbox)
+        _extract(target, target.name, sandbox)
+
+
+def _fetch_cached(uri: v1.URI, sandbox: Path, cache: FetcherCache, user: str) -> None:
+    """Take a file from the cache; an archive is extracted from there, not copied, as in Mesos."""
+    target = _target(uri, sandbox)
+    with cache.file(uri.value, user, _copy) as cached:
+        if cached is None:
+            _fetch(uri, sandbox)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if uri.extract and not uri.executable and _extract(cached, target.name, sandbox):
+            return
+        shutil.copyfile(cached, target)
+        if uri.executable:
+            target.chmod(0o755)
 
 
 def _target(uri: v1.URI, sandbox: Path) -> Path:
@@ -81,8 +102,8 @@ def _copy(value: str, target: Path) -> None:
         raise ValueError(f"scheme '{parts.scheme}' is not supported: use file, http or https")
 
 
-def _extract(archive: Path, sandbox: Path) -> None:
-    name = archive.name
+def _extract(archive: Path, name: str, sandbox: Path) -> bool:
+    """Unpack a file that by its name is an archive; return whether it is one."""
     if name.endswith(_TAR):
         with tarfile.open(archive) as tar:
             tar.extractall(sandbox, filter="data")
@@ -92,9 +113,12 @@ def _extract(archive: Path, sandbox: Path) -> None:
                 if not (sandbox / entry.filename).resolve().is_relative_to(sandbox.resolve()):
                     raise ValueError(f"'{entry.filename}' in the archive leads out of the sandbox")
             packed.extractall(sandbox)  # noqa: S202 - every name was checked
-    elif archive.suffix in _OPENERS:
+    elif Path(name).suffix in _OPENERS:
         with (
-            _OPENERS[archive.suffix](archive) as source,
-            archive.with_suffix("").open("wb") as file,
+            _OPENERS[Path(name).suffix](archive) as source,
+            (sandbox / Path(name).stem).open("wb") as file,
         ):
             shutil.copyfileobj(source, file, 1 << 20)
+    else:
+        return False
+    return True

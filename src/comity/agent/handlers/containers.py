@@ -1,11 +1,12 @@
 """Containers start, fail to start, and end; and what the launcher remembers after a restart."""
 
-from comity.agent import checkpoints
+from comity.agent import building, checkpoints
 from comity.agent.handlers import ending, groups, killing, nested, operating, playing
 from comity.agent.inputs import (
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
+    DiskMeasured,
     ExecutorDue,
     LauncherFound,
 )
@@ -104,6 +105,30 @@ def _group_task_ended(state: State, container: Container, now: Instant, out: Out
             groups.limit(executor, out)
 
 
+_REBOOTED = (v1.Reason.AGENT_RESTARTED, "The agent's machine was started anew")
+
+
+@table.on(DiskMeasured)
+def on_disk_measured(state: State, item: DiskMeasured, now: Instant, out: Outbox) -> None:
+    """End an executor whose sandbox holds more than its disk; without a limit there is none."""
+    executor = state.executors.get((item.framework_id, item.executor_id))
+    if executor is None or executor.has_exited or executor.failure is not None:
+        return
+    held = executor.resources
+    for task in executor.live_tasks:
+        held = held + building.held_by(task.info.resources)
+    limit_mb = sum(
+        amount
+        for kind, amount in held
+        if kind.name == "disk" and not kind.volume and isinstance(amount, int)
+    )
+    if limit_mb and item.used_bytes * 1000 > limit_mb << 20:
+        used = f"{item.used_bytes / (1 << 20):.1f}MB"
+        text = f"Disk usage ({used}) exceeds quota ({limit_mb / 1000:g}MB)"
+        executor.failure = (v1.Reason.CONTAINER_LIMITATION_DISK, text)
+        ending.kill_now(state, state.containers[executor.container_id], out)
+
+
 @table.on(LauncherFound)
 def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outbox) -> None:
     """Compare what was stored with what still runs, and go on from there."""
@@ -117,6 +142,8 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
             _resume_container(state, container, now, out)
         else:
             status = item.exited.get(container.id)
+            if item.rebooted and container.executor is not None:
+                state.executors[container.executor].failure = _REBOOTED
             on_container_exited(state, ContainerExited(container.id, status), now, out)
         if container.spec.is_session:
             ending.kill_now(state, container, out)  # its connection broke with the last agent

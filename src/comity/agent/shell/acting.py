@@ -29,6 +29,7 @@ from comity.runtime.containers import volumes
 from comity.runtime.containers.containerizer import Containerizer, make_sandbox
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
+from comity.runtime.fetcher_cache import FetcherCache
 from comity.runtime.launcher.client import LauncherClient
 
 Effect = (
@@ -65,6 +66,8 @@ class Actor:
         self._link = link
         self._prober = probing.Prober()
         self.switchboard = Switchboard(launcher)
+        config = state.config
+        self._cache = FetcherCache(config.work_dir / "fetcher-cache", config.fetcher_cache_bytes)
         self._probes: dict[str, asyncio.Future[int | None]] = {}
         self._images: set[str] = set()
 
@@ -103,7 +106,9 @@ class Actor:
         try:
             if effect.uris:
                 spec.sandbox.mkdir(parents=True, exist_ok=True)
-                await asyncio.to_thread(fetcher.fetch_all, effect.uris, spec.sandbox)
+                await asyncio.to_thread(
+                    fetcher.fetch_all, effect.uris, spec.sandbox, self._cache, spec.user or ""
+                )
             order = await self._containerizer.prepare(spec)
         except (ContainerRefused, fetcher.FetchFailed) as error:
             is_image = isinstance(error, ImageRefused)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
-from comity.agent.http import AgentHttp
+from comity.agent.http import AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
 from comity.agent.shell import detecting
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.linking import Link
-from comity.agent.shell.sandboxes import SandboxCollector
+from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.state import State
 from comity.core.errors import UserError
 from comity.runtime import logs
@@ -98,13 +98,16 @@ async def _serve(
     link = Link(driver, state, own_headers(config.credential))
     effects.append(Actor(driver, state, launcher, containerizer, link))
     files = Files()
-    http = AgentHttp(driver, state, files, containerizer.cgroups, effects[0].switchboard)
+    watcher = DiskWatcher(config, state, driver)
+    usage = Usage(containerizer.cgroups, watcher.used)
+    http = AgentHttp(driver, state, files, usage, effects[0].switchboard)
     server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
     hello = await launcher.connect()
     await containerizer.destroy_all(_with_parents(hello["running"]))
     for name in hello["running"]:
         effects[0].take_io(name)
-    driver.put(LauncherFound(hello["running"], hello["exited"]))
+    rebooted = _was_rebooted(config.work_dir)
+    driver.put(LauncherFound(hello["running"], hello["exited"], rebooted))
     _, port = await server.start(config.ip, config.port)
     _describe(state, port)
     start.info = state.info
@@ -117,6 +120,7 @@ async def _serve(
         asyncio.create_task(launcher.listen()),
         asyncio.create_task(link.run()),
         asyncio.create_task(collector.run()),
+        asyncio.create_task(watcher.run()),
     ]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -143,6 +147,15 @@ def _with_parents(names: Iterable[str]) -> set[str]:
             found.add(name)
             name = name.rpartition(".")[0]
     return found
+
+
+def _was_rebooted(work_dir: Path) -> bool:
+    """Whether the machine was started anew since the agent ran last, if it ever did."""
+    current = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    kept = work_dir / "boot_id"
+    before = kept.read_text().strip() if kept.exists() else current
+    kept.write_text(current)
+    return before != current
 
 
 def _describe(state: State, port: int) -> None:

@@ -1,15 +1,18 @@
-"""Sandboxes: shown under Mesos's virtual paths, and deleted a while after their executors ended."""
+"""Sandboxes: shown under Mesos's virtual paths, measured, deleted a while after their end."""
 
 import asyncio
+import contextlib
+import os
+import shutil
 import time
 from pathlib import Path
 
 from comity.agent.config import AgentConfig
+from comity.agent.inputs import DiskMeasured
 from comity.agent.state import State
 from comity.runtime.containers.containerizer import remove_sandbox
+from comity.runtime.driver import Driver
 from comity.runtime.files import Files
-
-_LOOK_S = 600.0
 
 
 class SandboxCollector:
@@ -32,12 +35,64 @@ class SandboxCollector:
         """Look now and then, until cancelled."""
         while True:
             await asyncio.to_thread(self._collect)
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self._config.disk_watch_interval_s)
 
     def _collect(self) -> None:
-        alive = {one.directory for one in self._state.executors.values()}
-        oldest = time.time() - self._config.gc_delay_s
+        alive = {one.directory for one in list(self._state.executors.values())}
+        usage = shutil.disk_usage(self._root)
+        oldest = time.time() - age_max_s(self._config, usage.used / usage.total)
         for run in self._root.glob("*/frameworks/*/executors/*/runs/*"):
             if run.is_symlink() or run in alive or run.stat().st_mtime > oldest:
                 continue
             remove_sandbox(run)
+
+
+def age_max_s(config: AgentConfig, usage: float) -> float:
+    """Return how old a sandbox may get, when this share of the disk is used (Mesos: slave.cpp)."""
+    return config.gc_delay_s * max(0.0, 1.0 - config.gc_disk_headroom - usage)
+
+
+class DiskWatcher:
+    """Measures what sandboxes hold, without holding up anything else."""
+
+    def __init__(self, config: AgentConfig, state: State, driver: Driver) -> None:
+        self._config = config
+        self._state = state
+        self._driver = driver
+        self.used: dict[str, int] = {}
+        """Bytes by container, as measured last."""
+
+    async def run(self) -> None:
+        """Measure now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._config.container_disk_watch_interval_s)
+            await self._measure()
+
+    async def _measure(self) -> None:
+        found: dict[str, int] = {}
+        for executor in list(self._state.executors.values()):
+            if executor.has_exited:
+                continue
+            name = executor.container_id
+            found[name] = await asyncio.to_thread(size_of, executor.directory)
+            if self._config.enforce_disk_quota:
+                self._driver.put(DiskMeasured(executor.framework_id, executor.id, found[name]))
+        self.used.clear()
+        self.used.update(found)
+
+
+def size_of(directory: Path) -> int:
+    """Return the bytes that a directory takes on the disk; volumes linked into it are not its."""
+    total = 0
+    waiting = [directory]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue  # it went away meanwhile
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total
