@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from comity.agent.config import AgentConfig
-from comity.agent.inputs import StreamClosed
+from comity.agent.inputs import ExecutorCalled, ExecutorSubscribed, StreamClosed
 from comity.agent.machine import Agent, check_invariants
 from comity.agent.outbox import (
     DestroyContainer,
@@ -24,6 +24,8 @@ from comity.core.ids import TaskId
 from comity.resources.amounts import Resources
 from comity.sim.clocks import NodeClocks, ProcessClock
 from comity.sim.disk import Disk
+from comity.sim.executors import PATH as EXECUTOR
+from comity.sim.executors import SimExecutor
 from comity.sim.launcher import SimLauncher
 from comity.sim.linking import SimLink
 from comity.sim.network import Connection, Network
@@ -31,7 +33,8 @@ from comity.sim.process import Point, Process
 from comity.sim.serving import Request, Server
 from comity.sim.watching import Watcher
 from comity.sim.world import World
-from comity.wire.mesos import resources, v1
+from comity.wire.mesos import codec, resources, v1
+from comity.wire.mesos import executor as wire
 
 
 class AgentNode:
@@ -46,6 +49,8 @@ class AgentNode:
         self.disk = Disk(world, name)
         self.launcher = SimLauncher(world, name)
         self.launcher.on_started = self._container_started
+        self.launcher.on_ended = self._container_ended
+        self.executors: dict[str, SimExecutor] = {}
         self.process: Process | None = None
         self.machine: Agent | None = None
         self.link: SimLink | None = None
@@ -56,6 +61,7 @@ class AgentNode:
         self._watcher = watcher
         self._server: Server | None = None
         self._starts = 0
+        self._streams = 0
 
     @property
     def state(self) -> State | None:
@@ -210,12 +216,36 @@ class AgentNode:
 
     def _container_started(self, spec: Spec) -> None:
         self._watcher.container_started(self.name, spec)
+        if spec.command == "executor":
+            self.executors[spec.id] = SimExecutor(
+                self._world,
+                self._network,
+                self.name,
+                spec,
+                self._watcher,
+                lambda: self.launcher.leave(spec.id),
+            )
+
+    def _container_ended(self, container_id: str) -> None:
+        executor = self.executors.pop(container_id, None)
+        if executor is not None:
+            executor.kill()
 
     # what comes to it
 
     def received(self, connection: Connection, message: Request) -> None:
-        """Refuse: nobody calls an agent yet."""
-        raise AssertionError(f"nobody calls agents: {message!r}")
+        """Turn an executor's request into an input, as `agent.http` does."""
+        assert self._server is not None
+        assert message.path == EXECUTOR, message
+        call: wire.Call = codec.decode(codec.EXECUTOR_CALL, message.body)
+        if isinstance(call, wire.Subscribe):
+            subscribe = call
+            self._streams += 1
+            new = f"executor-{self._starts}-{self._streams}"
+            self._server.ask(connection, lambda to: ExecutorSubscribed(to, subscribe, new))
+        else:
+            called = call
+            self._server.ask(connection, lambda to: ExecutorCalled(to, called))
 
     def broken(self, connection: Connection) -> None:
         """Tell the machine of a stream that is over."""

@@ -5,9 +5,10 @@ import random
 from comity.master.config import MasterConfig
 from comity.resources import text
 from comity.sim.agents import AgentNode
+from comity.sim.jobs import Job, Manner
 from comity.sim.masters import MasterNode
 from comity.sim.network import Network
-from comity.sim.schedulers import Job, Manner, SimScheduler
+from comity.sim.schedulers import SimScheduler
 from comity.sim.settling import unsettled
 from comity.sim.watching import Watcher
 from comity.sim.world import World
@@ -106,6 +107,7 @@ def _manner(chance: random.Random) -> Manner:
         refuse_s=chance.choice((0.0, 1.0, 5.0, 60.0)),
         greed=chance.randint(1, 4),
         groups=chance.choice((0.0, 0.3, 1.0)),
+        customs=chance.choice((0.0, 0.3, 1.0)),
         checkpoint=chance.random() < 0.8,
     )
 

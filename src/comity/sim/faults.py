@@ -171,8 +171,9 @@ def _slow_network(cluster: Cluster, chance: random.Random) -> None:
 
 def _forgotten(cluster: Cluster, chance: random.Random) -> None:
     """A middle box forgets a connection: neither end is told."""
-    if cluster.network.connections:
-        connection = chance.choice(list(cluster.network.connections))
+    remote = [one for one in cluster.network.connections if not one.is_local]
+    if remote:
+        connection = chance.choice(remote)
         cluster.note("faults", f"{connection.name} is forgotten by a middle box")
         connection.has_vanished = True
 

@@ -34,6 +34,7 @@ class SimLauncher:
         self.tell: Callable[[Any], None] | None = None
         """Where events go while an agent is connected."""
         self.on_started: Callable[[Spec], None] = lambda spec: None
+        self.on_ended: Callable[[str], None] = lambda container_id: None
         self.running: dict[str, Running] = {}
         self.exited: dict[str, int] = {}
 
@@ -43,6 +44,8 @@ class SimLauncher:
 
     def power_off(self) -> None:
         """Lose everything."""
+        for container_id in self.running:
+            self.on_ended(container_id)
         self.running.clear()
         self.exited.clear()
         self._runs += 1
@@ -78,6 +81,7 @@ class SimLauncher:
 
     def _ended(self, container_id: str, status: int, run: int) -> None:
         if run == self._runs and self.running.pop(container_id, None) is not None:
+            self.on_ended(container_id)
             self.exited[container_id] = status
             self._event(ContainerExited(container_id, status))
 
@@ -90,6 +94,11 @@ class SimLauncher:
             return
         delay_s = 0.001 + 0.05 * self._chance.random()
         self._world.after(delay_s, self._ended, container_id, int(number), one.run)
+
+    def leave(self, container_id: str) -> None:
+        """End a container from within, with status 0."""
+        if container_id in self.running:
+            self._ended(container_id, 0, self._runs)
 
     def forget(self, container_id: str) -> None:
         """Kill what is left of a container and drop its record."""

@@ -55,6 +55,11 @@ class Connection:
         self.has_vanished = False
         """Something between the hosts has forgotten the connection and drops its packets."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it stays within one machine, where nothing is late, lost or forgotten."""
+        return self.client.host == self.server.host
+
     def send(self, message: Any, *, to_server: bool) -> None:
         """Send a message; one that finds its own end closed is lost."""
         source = self.client if to_server else self.server
@@ -183,8 +188,9 @@ class Network:
     def carry(self, connection: Connection, message: Any, *, to_server: bool) -> None:
         """Send a message on its way."""
         source = connection.client if to_server else connection.server
-        delay_s = self.delay_s * (0.5 + self.chance.random())
-        while self.loss and self.chance.random() < self.loss:
+        delay_s = _DELAY_S if connection.is_local else self.delay_s
+        delay_s *= 0.5 + self.chance.random()
+        while self.loss and not connection.is_local and self.chance.random() < self.loss:
             delay_s += 0.2  # TCP's least time before it sends again
         source.arrival = max(source.arrival, self.world.now + delay_s)
         source.sending += 1

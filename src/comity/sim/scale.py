@@ -10,9 +10,10 @@ from comity.core.errors import UserError
 from comity.master.config import MasterConfig
 from comity.resources import text
 from comity.sim.agents import AgentNode
+from comity.sim.jobs import Job, Manner
 from comity.sim.masters import MasterNode
 from comity.sim.network import Network
-from comity.sim.schedulers import Job, Manner, SimScheduler
+from comity.sim.schedulers import SimScheduler
 from comity.sim.watching import Watcher
 from comity.sim.world import World
 from comity.wire.mesos import v1

@@ -7,12 +7,10 @@ name twice. What it remembers (`Memory`) survives its crashes; connections and o
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity.core.ids import FrameworkId, TaskId
-from comity.resources import text
-from comity.resources.amounts import NOTHING, Resources
+from comity.sim.jobs import Job, Manner, Memory, executor_of, fitting, operation
 from comity.sim.masters import SCHEDULER, STREAM_ID
 from comity.sim.network import Connection, Network
 from comity.sim.serving import Answer, Chunk, Request
@@ -23,76 +21,6 @@ from comity.wire.mesos import codec, resources, scheduler, v1
 
 _BACKOFF_S = 1.0
 _SILENCE_BEATS = 5
-_GIVEN_UP = (
-    v1.TaskState.ERROR,
-    v1.TaskState.DROPPED,
-    v1.TaskState.GONE,
-    v1.TaskState.GONE_BY_OPERATOR,
-)
-"""States that a master may say last."""
-_OUT_OF_SIGHT = (v1.TaskState.LOST, v1.TaskState.UNREACHABLE, v1.TaskState.UNKNOWN)
-
-
-@dataclass(slots=True)
-class Job:
-    """A task as its scheduler remembers it."""
-
-    name: str
-    command: str
-    needs: str
-    agent_id: str | None = None
-    state: v1.TaskState | None = None
-    """None until the launch was written down; then what was last heard."""
-    is_ended: bool = False
-    """Whether an executor's own terminal update came, after which nothing may come."""
-    is_unwanted: bool = False
-    """Whether the scheduler wants it killed."""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the scheduler expects nothing of it any more."""
-        return self.is_ended or self.state in _GIVEN_UP
-
-    @property
-    def is_out_of_sight(self) -> bool:
-        """Whether its agent is away, perhaps for good, or no master knows anything of it."""
-        return self.state in _OUT_OF_SIGHT
-
-
-@dataclass(slots=True)
-class Memory:
-    """What survives a scheduler's crash."""
-
-    framework_id: str | None = None
-    jobs: dict[str, Job] = field(default_factory=dict)
-    is_over: bool = False
-    """Whether a master said that the framework has ended."""
-    waiting: dict[str, Job] = field(default_factory=dict)
-    """Jobs that were not launched yet."""
-
-    def submit(self, job: Job) -> None:
-        """Take a job that is to be launched when there is an offer for it."""
-        self.jobs[job.name] = self.waiting[job.name] = job
-
-
-@dataclass(slots=True, kw_only=True)
-class Manner:
-    """How a scheduler behaves."""
-
-    failover_timeout_s: float = 3600.0
-    checkpoint: bool = True
-    capabilities: tuple[str, ...] = ("PARTITION_AWARE",)
-    roles: tuple[str, ...] = ()
-    ack_s: float = 0.0
-    """How long it thinks about an update."""
-    think_s: float = 0.0
-    """How long it holds offers."""
-    reconcile_s: float = 30.0
-    refuse_s: float = 5.0
-    greed: int = 3
-    """How many tasks it launches on an offer at most."""
-    groups: float = 0.0
-    """How often it launches them as a task group on a default executor, of which it has two."""
 
 
 class SimScheduler:
@@ -276,13 +204,11 @@ class SimScheduler:
     def _use_one(self, offer: v1.Offer) -> None:
         waiting = list(itertools.islice(self.memory.waiting.values(), self.manner.greed))
         free = resources.read(offer.resources)
-        executor = self._executor() if self._chance.random() < self.manner.groups else None
-        chosen: list[Job] = []
-        if executor is not None:
-            chosen = _fitting(waiting, free, executor)
+        executor = self._executor()
+        chosen = fitting(waiting, free, executor)
         if not chosen:
             executor = None
-            chosen = _fitting(waiting, free, None)
+            chosen = fitting(waiting, free, None)
         filters = v1.Filters(refuse_seconds=self.manner.refuse_s)
         if not chosen:
             body = scheduler.DeclineBody(offer_ids=(offer.id,), filters=filters)
@@ -292,17 +218,19 @@ class SimScheduler:
             job.state, job.agent_id = v1.TaskState.STAGING, offer.agent_id.value
             del self.memory.waiting[job.name]
         accept = scheduler.AcceptBody(
-            offer_ids=(offer.id,), operations=(_operation(chosen, executor),), filters=filters
+            offer_ids=(offer.id,), operations=(operation(chosen, executor),), filters=filters
         )
         self.call(scheduler.Accept(framework_id=self._id, accept=accept))
 
-    def _executor(self) -> v1.ExecutorInfo:
-        return v1.ExecutorInfo(
-            executor_id=v1.Id(value=f"default-{self._chance.randint(1, 2)}"),
-            framework_id=self._id,
-            type=v1.ExecutorType.DEFAULT,
-            resources=resources.write(text.parse("cpus:0.1;mem:32;disk:1")),
-        )
+    def _executor(self) -> v1.ExecutorInfo | None:
+        for often, kind in (
+            (self.manner.groups, v1.ExecutorType.DEFAULT),
+            (self.manner.customs, v1.ExecutorType.CUSTOM),
+        ):
+            if self._chance.random() < often:
+                info = executor_of(kind, self._chance.randint(1, 2))
+                return codec.replace(info, framework_id=self._id)
+        return None
 
     # tasks
 
@@ -366,38 +294,3 @@ class SimScheduler:
         if self.is_connected:
             self.reconcile()
         self._later(self.manner.reconcile_s, self._reconcile_now_and_then)
-
-
-def _task(job: Job) -> v1.TaskInfo:
-    assert job.agent_id is not None
-    return v1.TaskInfo(
-        name=job.name,
-        task_id=v1.Id(value=job.name),
-        agent_id=v1.Id(value=job.agent_id),
-        resources=resources.write(text.parse(job.needs)),
-        command=v1.CommandInfo(value=job.command),
-    )
-
-
-def _fitting(jobs: list[Job], free: Resources, executor: v1.ExecutorInfo | None) -> list[Job]:
-    """Return the tasks that there is room for, beside their executor if they need one."""
-    held = resources.read(executor.resources) if executor is not None else NOTHING
-    if not free.contains(held):
-        return []
-    free = free - held
-    chosen = []
-    for job in jobs:
-        needs = text.parse(job.needs)
-        if free.contains(needs):
-            free = free - needs
-            chosen.append(job)
-    return chosen
-
-
-def _operation(jobs: list[Job], executor: v1.ExecutorInfo | None) -> v1.Operation:
-    """Return what launches tasks: each for itself, or as a group."""
-    infos = tuple(_task(job) for job in jobs)
-    if executor is None:
-        return v1.Operation(type="LAUNCH", launch=v1.Launch(task_infos=infos))
-    group = v1.LaunchGroup(executor=executor, task_group=v1.TaskGroupInfo(tasks=infos))
-    return v1.Operation(type="LAUNCH_GROUP", launch_group=group)
