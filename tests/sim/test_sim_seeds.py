@@ -10,7 +10,9 @@ from comity.agent.handlers import tasks as agent_tasks
 from comity.core.errors import UserError
 from comity.sim import runs
 from comity.sim.__main__ import main
+from comity.sim.disk import Disk
 from comity.sim.faults import FAULTS
+from comity.wire.mesos import codec
 
 
 @pytest.mark.parametrize("seed", range(1, 21))
@@ -90,3 +92,29 @@ def test_a_big_cluster_is_measured(capsys):
 def test_a_big_cluster_must_have_agents():
     with pytest.raises(UserError, match="1 or more"):
         main(["--agents", "0"])
+
+
+def test_it_finds_a_disk_that_lies(monkeypatch):
+    append = Disk.append
+
+    def lying(disk, writes, done):
+        append(disk, writes, lambda kept: None)
+        done(True)
+
+    monkeypatch.setattr(Disk, "append", lying)
+    monkeypatch.setattr(Disk, "crash", lambda disk, *, power: disk.__dict__.update(_pending=()))
+    assert "correctness" in faults_of(range(1, 40))
+
+
+def test_it_finds_an_agent_that_takes_any_acknowledgement(monkeypatch):
+    take = reporting.acknowledge
+
+    def any_will_do(state, event, now, out):
+        executor = state.tasks.get((event.framework_id.value, event.task_id.value))
+        task = executor.tasks.get(event.task_id.value) if executor is not None else None
+        if task is not None and task.pending:
+            event = codec.replace(event, uuid=task.pending[0].uuid)
+        return take(state, event, now, out)
+
+    monkeypatch.setattr(reporting, "acknowledge", any_will_do)
+    assert "correctness" in faults_of(range(1, 40))

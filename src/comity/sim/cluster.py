@@ -106,6 +106,7 @@ def _manner(chance: random.Random) -> Manner:
         think_s=chance.choice((0.0, 0.1, 3.0)),
         refuse_s=chance.choice((0.0, 1.0, 5.0, 60.0)),
         greed=chance.randint(1, 4),
+        stammer=chance.choice((0.0, 0.3)),
         groups=chance.choice((0.0, 0.3, 1.0)),
         customs=chance.choice((0.0, 0.3, 1.0)),
         checkpoint=chance.random() < 0.8,

@@ -74,6 +74,8 @@ class Manner:
     refuse_s: float = 5.0
     greed: int = 3
     """How many tasks it launches on an offer at most."""
+    stammer: float = 0.0
+    """How often it acknowledges or kills twice, as one that tries again."""
     groups: float = 0.0
     """How often it launches them as a task group on a default executor, of which it has two."""
     customs: float = 0.0

@@ -259,14 +259,19 @@ class SimScheduler:
         body = scheduler.AcknowledgeBody(
             agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid
         )
-        self.call(scheduler.Acknowledge(framework_id=self._id, acknowledge=body))
+        self._call_or_stammer(scheduler.Acknowledge(framework_id=self._id, acknowledge=body))
 
     def kill_task(self, job: Job) -> None:
         """Want a task gone."""
         job.is_unwanted = True
         if job.state is not None and self.is_connected:
             body = scheduler.KillBody(task_id=v1.Id(value=job.name))
-            self.call(scheduler.Kill(framework_id=self._id, kill=body))
+            self._call_or_stammer(scheduler.Kill(framework_id=self._id, kill=body))
+
+    def _call_or_stammer(self, call: scheduler.Call) -> None:
+        self.call(call)
+        if self._chance.random() < self.manner.stammer:
+            self._later(self._chance.random(), self.call, call)
 
     def open_jobs(self) -> list[Job]:
         """Return the tasks that were launched and whose end is not known."""
