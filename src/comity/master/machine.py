@@ -157,5 +157,10 @@ def check_invariants(state: State) -> None:
         assert held == framework.used, f"{framework.id}: counts {framework.used}, holds {held}"
         states = Counter(task.state for task in framework.tasks.values())
         assert states == {k: v for k, v in framework.tasks.counts.items() if v}, framework.id
+    asked = [one for held in state.maintenance.inverse_offers.values() for one in held.values()]
+    assert {one.id: one for one in asked} == state.maintenance.by_id
+    for one in asked:
+        assert state.agents[one.agent_id].link is not None
+        assert state.frameworks[one.framework_id].stream is not None
     for stream, framework_id in state.streams.items():
         assert state.frameworks[framework_id].stream == stream

@@ -5,13 +5,15 @@ import json
 
 import pytest
 
-from support.master_shell import linked_agent, running_master
+from support.kernel import Kernel
+from support.master_shell import Caller, linked_agent, running_master
 
 MACHINE = {"hostname": "127.0.0.1", "ip": "127.0.0.1"}
 WINDOW = {
     "machine_ids": [MACHINE],
     "unavailability": {"start": {"nanoseconds": 10**18}, "duration": {"nanoseconds": 10**12}},
 }
+ELSEWHERE = {**WINDOW, "machine_ids": [{"hostname": "elsewhere", "ip": "192.0.2.9"}]}
 
 
 @pytest.fixture
@@ -119,3 +121,34 @@ async def test_calls_below_the_api_s_path_and_unknown_paths(master):
     assert json.loads(found.body)["get_health"] == {"healthy": True}
     for path in ("/", "/nothing", "/nothing/state", "/maintenance"):
         assert (await master.get(path)).status == 404
+
+
+READS = ("GET_WEIGHTS", "GET_QUOTA", "GET_MAINTENANCE_SCHEDULE", "GET_MAINTENANCE_STATUS")
+
+
+async def test_what_operators_did_outlives_a_killed_master(tmp_path):
+    async with Kernel(tmp_path) as kernel:
+        master = Caller(kernel.master.url)
+        async with kernel.scheduler() as driver:
+            agent_id = {"value": driver.offers[0].agent_id.value}
+        quota = {"role": "ads", "limits": {"cpus": {"value": 2}}}
+        for kind, body in (
+            ("UPDATE_WEIGHTS", {"weight_infos": [{"role": "ads/a", "weight": 2.5}]}),
+            ("UPDATE_QUOTA", {"quota_configs": [quota]}),
+            ("DRAIN_AGENT", {"agent_id": agent_id, "max_grace_period": {"seconds": 30}}),
+            ("UPDATE_MAINTENANCE_SCHEDULE", {"schedule": {"windows": [ELSEWHERE]}}),
+            ("START_MAINTENANCE", {"machines": ELSEWHERE["machine_ids"]}),
+        ):
+            found = await master.operator(kind, **body)
+            assert found.status == 200, (kind, found.body)
+        before = [await master.read(kind) for kind in READS]
+        await kernel.restart_master()
+        assert [await master.read(kind) for kind in READS] == before
+        async with asyncio.timeout(30):
+            while not (agents := (await master.read("GET_AGENTS")).get("agents")):
+                await asyncio.sleep(0.05)
+        assert agents[0]["deactivated"] is True
+        assert agents[0]["active"] is False
+        assert agents[0]["drain_info"]["config"]["max_grace_period"] == {"nanoseconds": 30 * 10**9}
+        assert (await master.operator("REACTIVATE_AGENT", agent_id=agent_id)).status == 200
+        await master.client.close()

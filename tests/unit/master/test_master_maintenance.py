@@ -260,3 +260,19 @@ def test_an_agent_of_a_scheduled_machine_is_not_drained(world):
     assert world.replies[56].status == 400
     assert b"maintenance schedule" in world.replies[56].body
     assert world.state.draining == {}
+
+
+def test_inverse_offers_that_nobody_answers_are_made_anew():
+    world = MasterWorld(offer_timeout_s=10.0)
+    world.agent()
+    world.subscribe()
+    running(world)
+    schedule(world, A)
+    [first] = asked(world)
+    world.run(9)
+    assert asked(world) == []
+    world.run(2)
+    [rescind] = world.heard("s1", scheduler.EventRescindInverseOffer)
+    assert rescind.rescind_inverse_offer.inverse_offer_id == first.id
+    [second] = asked(world)
+    assert second.id != first.id

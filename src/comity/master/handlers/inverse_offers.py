@@ -25,6 +25,7 @@ def make(state: State, now: Instant, out: Outbox) -> None:
     """Ask everybody who is to be asked, with one event per framework."""
     if not state.maintenance.unavailability:
         return
+    _withdraw_old(state, now, out)
     asked: dict[FrameworkId, list[v1.InverseOffer]] = {}
     for agent in state.agents.values():
         unavailability = offer_views.unavailability_of(state, agent)
@@ -40,6 +41,16 @@ def make(state: State, now: Instant, out: Outbox) -> None:
         body = scheduler.InverseOffersBody(inverse_offers=tuple(offers))
         event = scheduler.EventInverseOffers(inverse_offers=body)
         sending.to_framework(state.frameworks[framework_id], event, out)
+
+
+def _withdraw_old(state: State, now: Instant, out: Outbox) -> None:
+    """Rescind those that were not answered in the time that offers have, too; they come anew."""
+    timeout_s = state.config.offer_timeout_s
+    if timeout_s is None:
+        return
+    made = state.maintenance.by_id.values()
+    old = [one for one in made if one.made_at + timeout_s <= now]
+    withdraw(state, old, out, tell=True)
 
 
 def _holders(agent: Agent) -> set[FrameworkId]:
