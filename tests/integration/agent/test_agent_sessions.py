@@ -190,3 +190,36 @@ async def test_a_task_with_a_terminal_is_logged_and_can_be_attached(kernel, http
             while b"got it" not in log.read_bytes():
                 await asyncio.sleep(0.01)
         assert b"ready" in log.read_bytes()
+
+
+async def call(http, kind, container_id, **body):
+    connection = http()
+    body = {"container_id": container_id, **body}
+    status = await connection.ask({"type": kind, kind.lower(): body})
+    return status, await connection.body()
+
+
+async def test_a_standalone_container_is_of_no_framework(kernel, http):
+    name = {"value": "alone"}
+    script = {"value": "echo $0 > made; exec sleep 600"}
+    assert (await call(http, "LAUNCH_CONTAINER", name, command=script))[0] == 200
+    assert (await call(http, "LAUNCH_CONTAINER", name, command=script))[0] == 202
+    sandbox = kernel.directory / "a" / "containers" / "alone"
+    async with asyncio.timeout(20):
+        while not (sandbox / "made").exists():
+            await asyncio.sleep(0.01)
+    await kernel.restart_agent()
+    waiting = asyncio.create_task(call(http, "WAIT_CONTAINER", name))
+    assert (await call(http, "REMOVE_CONTAINER", name))[0] == 500
+    assert (await call(http, "KILL_CONTAINER", name))[0] == 200
+    status, body = await waiting
+    assert (status, json.loads(body)["wait_container"]["exit_status"]) == (200, 9)
+    assert (await call(http, "REMOVE_CONTAINER", name))[0] == 200
+    assert (await call(http, "WAIT_CONTAINER", name))[0] == 404
+
+
+@pytest.mark.parametrize("value", ["", "a/b", "..", "a.b", "x" * 256, "a b"])
+async def test_an_id_cannot_lead_out_of_the_sandboxes(kernel, http, value):
+    status, body = await call(http, "LAUNCH_CONTAINER", {"value": value}, command={"value": "true"})
+    assert status == 400
+    assert b"ContainerID.value" in body

@@ -1,8 +1,8 @@
-"""Nested containers, asked for by executors through the operator API.
+"""Nested and standalone containers, asked for through the operator API.
 
-A container whose parent is an executor's has its own sandbox, image and limits. One whose parent is
-itself nested, and every session, is a DEBUG container: it runs in its parent's namespaces, files,
-limits and environment.
+A container whose parent is an executor's, and one without a parent (a standalone one), has its own
+sandbox, image and limits. One whose parent is itself nested, and every session, is a DEBUG
+container: it runs in its parent's namespaces, files, limits and environment.
 """
 
 import msgspec
@@ -23,7 +23,7 @@ from comity.agent.table import table
 from comity.core.containers import Spec
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.wire.mesos import codec, operator, v1
+from comity.wire.mesos import codec, v1
 
 
 def flat_id(container_id: v1.ContainerID) -> str:
@@ -39,23 +39,18 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if state.is_recovering:
         refuse(item.to, 503, "Agent is recovering", out)
         return
+    fault = _id_fault(item.body.container_id)
+    if fault is not None:
+        refuse(item.to, 400, fault, out)
+        return
     if item.container_id in state.containers:
         answer(item.to, 202, out)
         return
-    parent = state.containers.get(item.container_id.rpartition(".")[0])
-    if parent is None:
-        refuse(
-            item.to,
-            400,
-            "the parent container is not known; standalone ones are not supported",
-            out,
-        )
+    fault = _parent_fault(state, item)
+    if fault is not None:
+        refuse(item.to, 400, fault, out)
         return
-    if parent.phase != "RUNNING":
-        refuse(item.to, 400, "the parent container does not run", out)
-        return
-    described = _describe(state, item.container_id, parent, item.body, is_session=item.is_session)
-    spec = _attachable(described, item)
+    spec = _attachable(_describe(state, item), item)
     if not spec.command and not spec.arguments and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
@@ -67,7 +62,8 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
         launch_to=item.to,
     )
     state.containers[container.id] = container
-    state.children.setdefault(parent.id, set()).add(container.id)
+    if container.parent is not None:
+        state.children.setdefault(container.parent, set()).add(container.id)
     checkpoints.save_nested(container, out)
     uris = item.body.command.uris if item.body.command is not None else ()
     out.launches.append(LaunchContainer(spec, uris))
@@ -81,22 +77,43 @@ def _attachable(spec: Spec, item: ContainerAsked) -> Spec:
     return msgspec.structs.replace(spec, is_session=True, **changes)
 
 
-def _describe(
-    state: State,
-    container_id: str,
-    parent: Container,
-    body: operator.LaunchContainerBody,
-    *,
-    is_session: bool,
-) -> Spec:
-    sandbox = parent.spec.sandbox / "containers" / body.container_id.value
+def _id_fault(container_id: v1.ContainerID) -> str | None:
+    """Return what is wrong with an id, which names a directory (Mesos: slave/validation.cpp)."""
+    value = container_id.value
+    if not 0 < len(value) <= 255:
+        return "'ContainerID.value' must be of 1 to 255 characters"
+    if any(each in "/\\. " or not each.isprintable() for each in value):
+        return f"'ContainerID.value' {value!r} contains invalid characters"
+    return _id_fault(container_id.parent) if container_id.parent is not None else None
+
+
+def _parent_fault(state: State, item: ContainerAsked) -> str | None:
+    if item.body.container_id.parent is None:
+        if item.is_session:
+            return "a session needs a container to be in: set 'container_id.parent'"
+        return None
+    parent = state.containers.get(item.container_id.rpartition(".")[0])
+    if parent is None:
+        return "the parent container is not known"
+    return None if parent.phase == "RUNNING" else "the parent container does not run"
+
+
+def _describe(state: State, item: ContainerAsked) -> Spec:
+    body = item.body
     command = body.command or v1.CommandInfo(shell=False)
-    if parent.executor is None or is_session:
-        return building.for_debug(container_id, sandbox, parent.spec, command)
     held = (building.held_by(body.resources), body.limits)
-    return building.for_nested(
-        state, (container_id, sandbox), parent.spec, (command, body.container), held
-    )
+    if body.container_id.parent is None:
+        # Standalone: of no framework, and its resources are of nobody's account.
+        sandbox = state.config.work_dir.resolve() / "containers" / body.container_id.value
+        outside = Spec(id="", sandbox=sandbox, environment={"LIBPROCESS_IP": state.ip})
+        what = (item.container_id, sandbox)
+        return building.for_nested(state, what, outside, (command, body.container), held)
+    parent = state.containers[item.container_id.rpartition(".")[0]]
+    sandbox = parent.spec.sandbox / "containers" / body.container_id.value
+    if parent.executor is None or item.is_session:
+        return building.for_debug(item.container_id, sandbox, parent.spec, command)
+    what = (item.container_id, sandbox)
+    return building.for_nested(state, what, parent.spec, (command, body.container), held)
 
 
 def started(state: State, container: Container, out: Outbox) -> None:

@@ -41,7 +41,10 @@ class SandboxCollector:
         alive = {one.directory for one in list(self._state.executors.values())}
         usage = shutil.disk_usage(self._root)
         oldest = time.time() - age_max_s(self._config, usage.used / usage.total)
-        for run in self._root.glob("*/frameworks/*/executors/*/runs/*"):
+        alive |= {one.spec.sandbox for one in list(self._state.containers.values())}
+        standalone = self._root.parent / "containers"
+        runs = [*self._root.glob("*/frameworks/*/executors/*/runs/*"), *standalone.glob("*")]
+        for run in runs:
             if run.is_symlink() or run in alive or run.stat().st_mtime > oldest:
                 continue
             remove_sandbox(run)
