@@ -40,7 +40,7 @@ class Client:
         path = "/api/v1/scheduler"
         self.stream.request("POST", path, call.SerializeToString(), self.headers)
         self.response = self.stream.getresponse()
-        assert self.response.status == 200
+        assert self.response.status == 200, self.response.read()
         assert self.response.getheader("Content-Type") == PROTOBUF
         self.headers["Mesos-Stream-Id"] = self.response.getheader("Mesos-Stream-Id")
         subscribed = self.until(1)
