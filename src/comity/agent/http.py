@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from comity.agent import views
+from comity.agent import operator as reads
+from comity.agent import statistics, views
 from comity.agent.config import VERSION
 from comity.agent.handlers.nested import flat_id
 from comity.agent.inputs import (
@@ -220,7 +221,8 @@ class AgentHttp:
         if isinstance(call, LoggingCall):
             return self._verbosity.answer(call)
         await self._driver.settled()
-        answer = views.answer(self._state, call, self._driver.clock.now())
+        usage = self._usage() if isinstance(call, operator.GetContainers) else {}
+        answer = reads.answer(self._state, call, self._driver.clock.now(), usage)
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this agent yet")
         return Response(200, codec.encode(answer))
@@ -232,8 +234,9 @@ class AgentHttp:
             "/state.json": lambda: views.whole_state(state),
             "/flags": lambda: {"flags": views.flags(state)},
             "/version": lambda: {"version": VERSION},
-            "/containers": lambda: views.containers(state, self._usage()),
-            "/monitor/statistics": lambda: views.containers(state, self._usage()),
+            "/containers": lambda: statistics.containers(state, self._usage()),
+            "/monitor/statistics": lambda: statistics.containers(state, self._usage()),
+            "/containerizer/debug": lambda: {"pending": []},
             "/metrics/snapshot": lambda: {**views.metrics(state, clock.now()), **system()},
         }
 
@@ -243,10 +246,10 @@ class AgentHttp:
         counters = {name: shown.pop(name) for name in self._state.counters if name in shown}
         return Response(200, prometheus.render(shown, counters, "mesos"), prometheus.CONTENT_TYPE)
 
-    def _usage(self) -> dict[str, dict[str, float]]:
+    def _usage(self) -> statistics.Usage:
         now = self._driver.clock.now()
-        ids = [one.container_id for one in self._state.executors.values()]
-        return {one: {"timestamp": now, **self._measured.of(one)} for one in ids}
+        here = [one for one in self._state.containers.values() if one.phase != "EXITED"]
+        return {one.id: {"timestamp": now, **self._measured.of(one.id)} for one in here}
 
     def _read(self, build: Callable[[], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:

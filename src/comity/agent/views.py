@@ -3,10 +3,10 @@
 from typing import Any
 
 from comity.agent.config import VERSION
-from comity.agent.state import Container, Executor, State, Task
+from comity.agent.state import Executor, State, Task
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import legacy, operator, resources, v1
+from comity.wire.mesos import legacy, resources, v1
 
 Document = dict[str, Any]
 
@@ -139,31 +139,6 @@ def flags(state: State) -> dict[str, str]:
     }
 
 
-def containers(state: State, usage: dict[str, dict[str, float]]) -> list[Document]:
-    """Return /containers, and with statistics /monitor/statistics."""
-    return [
-        {
-            "container_id": one.container_id,
-            "executor_id": one.id,
-            "executor_name": one.info.name or "",
-            "framework_id": one.framework_id,
-            "source": one.info.source or "",
-            "statistics": {
-                "timestamp": 0.0,
-                "cpus_limit": held_by(one).scalar("cpus"),
-                "mem_limit_bytes": int(held_by(one).scalar("mem") * (1 << 20)),
-                **usage.get(one.container_id, {}),
-            },
-            "status": {
-                "container_id": {"value": one.container_id},
-                "executor_pid": state.containers[one.container_id].pid or 0,
-            },
-        }
-        for one in state.executors.values()
-        if not one.has_exited
-    ]
-
-
 def metrics(state: State, now: Instant) -> dict[str, float]:
     """Return /metrics/snapshot."""
     shown = {
@@ -192,111 +167,40 @@ def metrics(state: State, now: Instant) -> dict[str, float]:
     return shown
 
 
-def answer(state: State, call: operator.AgentCall, now: Instant) -> Document | None:
-    """Return the answer to an operator read, or None when the call is none."""
-    match call:
-        case operator.GetHealth():
-            return {"type": "GET_HEALTH", "get_health": {"healthy": True}}
-        case operator.GetVersion():
-            return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
-        case operator.GetFlags():
-            pairs = [{"name": name, "value": value} for name, value in flags(state).items()]
-            return {"type": "GET_FLAGS", "get_flags": {"flags": pairs}}
-        case operator.GetMetrics():
-            numbers = [{"name": k, "value": v} for k, v in metrics(state, now).items()]
-            return {"type": "GET_METRICS", "get_metrics": {"metrics": numbers}}
-        case operator.GetAgent():
-            return {"type": "GET_AGENT", "get_agent": {"agent_info": state.info}}
-        case operator.GetContainers():
-            shown = [_container(state, one) for one in state.containers.values()]
-            return {"type": "GET_CONTAINERS", "get_containers": {"containers": shown}}
-        case operator.GetFrameworks():
-            return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state)}
-        case operator.GetExecutors():
-            return {"type": "GET_EXECUTORS", "get_executors": _executors(state)}
-        case operator.GetTasks():
-            return {"type": "GET_TASKS", "get_tasks": _tasks(state)}
-        case operator.GetState():
-            whole = {
-                "get_tasks": _tasks(state),
-                "get_executors": _executors(state),
-                "get_frameworks": _frameworks(state),
-            }
-            return {"type": "GET_STATE", "get_state": whole}
-        case _:
-            return None
-
-
-def _container(state: State, one: Container) -> Document:
-    root = one.id.split(".", 1)[0]
-    key = state.containers[root].executor if root in state.containers else None
-    return {
-        "container_id": one.wire_id,
-        "framework_id": {"value": key[0] if key is not None else ""},
-        "executor_id": {"value": key[1] if key is not None else ""},
-        "container_status": {"container_id": one.wire_id, "executor_pid": one.pid or 0},
-    }
-
-
-def _frameworks(state: State) -> Document:
-    return {"frameworks": [{"framework_info": one} for one in state.frameworks.values()]}
-
-
-def _executors(state: State) -> Document:
-    live = [one for one in state.executors.values() if not one.has_exited]
-    return {"executors": [{"executor_info": one.info} for one in live]}
-
-
-def _tasks(state: State) -> Document:
-    shown = [
-        v1.Task(
-            name=task.info.name,
-            task_id=task.info.task_id,
-            framework_id=v1.Id(value=executor.framework_id),
-            agent_id=task.info.agent_id,
-            state=task.state,
-            executor_id=v1.Id(value=executor.id),
-            resources=task.info.resources,
-            statuses=tuple(task.statuses.values()),
-        )
-        for executor in state.executors.values()
-        for task in executor.tasks.values()
-    ]
-    return {"launched_tasks": shown}
-
-
 def for_master(state: State) -> list[v1.Task]:
     """Return the tasks as the agent brings them to the master when it subscribes."""
-    found = []
-    for executor in state.executors.values():
-        if executor.is_orphaned:
-            continue
-        for task in executor.tasks.values():
-            info = task.info
-            first = task.pending[0] if task.pending else None
-            found.append(
-                v1.Task(
-                    name=info.name,
-                    task_id=info.task_id,
-                    framework_id=v1.Id(value=executor.framework_id),
-                    agent_id=info.agent_id,
-                    state=task.state,
-                    executor_id=None if executor.is_command else v1.Id(value=executor.id),
-                    resources=info.resources,
-                    limits=info.limits,
-                    statuses=tuple(task.statuses.values()),
-                    status_update_state=first.status.state if first is not None else task.state,
-                    status_update_uuid=first.uuid if first is not None else None,
-                    labels=info.labels,
-                    discovery=info.discovery,
-                    container=info.container,
-                    health_check=info.health_check,
-                    kill_policy=info.kill_policy,
-                    max_completion_time=info.max_completion_time,
-                    user=_user(state, executor, info),
-                )
-            )
-    return found
+    return [
+        record(state, executor, task, shows_executor=not executor.is_command)
+        for executor in state.executors.values()
+        if not executor.is_orphaned
+        for task in executor.tasks.values()
+    ]
+
+
+def record(state: State, executor: Executor, task: Task, *, shows_executor: bool = True) -> v1.Task:
+    """Return a task as Mesos remembers it; a master knows nothing of command executors."""
+    info = task.info
+    first = task.pending[0] if task.pending else None
+    return v1.Task(
+        name=info.name,
+        task_id=info.task_id,
+        framework_id=v1.Id(value=executor.framework_id),
+        agent_id=info.agent_id,
+        state=task.state,
+        executor_id=v1.Id(value=executor.id) if shows_executor else None,
+        resources=info.resources,
+        limits=info.limits,
+        statuses=tuple(task.statuses.values()),
+        status_update_state=first.status.state if first is not None else task.state,
+        status_update_uuid=first.uuid if first is not None else None,
+        labels=info.labels,
+        discovery=info.discovery,
+        container=info.container,
+        health_check=info.health_check,
+        kill_policy=info.kill_policy,
+        max_completion_time=info.max_completion_time,
+        user=_user(state, executor, info),
+    )
 
 
 def _user(state: State, executor: Executor, info: v1.TaskInfo) -> str | None:

@@ -280,6 +280,12 @@ class GetOperations(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_
     """Read what the name says."""
 
 
+class GetResourceProviders(
+    Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_RESOURCE_PROVIDERS"
+):
+    """Read what the name says."""
+
+
 class TeardownBody(Wire, frozen=True, kw_only=True):
     """A framework."""
 
@@ -299,6 +305,7 @@ AgentCall = (
     | GetLoggingLevel
     | SetLoggingLevel
     | GetOperations
+    | GetResourceProviders
     | LaunchContainer
     | LaunchNestedContainer
     | WaitContainer
