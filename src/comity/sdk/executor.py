@@ -184,8 +184,11 @@ class Executor:
         )
         call = wire.Subscribe(subscribe=body, **self._ids)
         data = codec.encode(call, self._format)
+        told = set(self._updates)
         subscription = await Subscription.open(self._client, self._url, data, format=self._format)
         self._subscription = subscription
+        for each in [each for key, each in self._updates.items() if key not in told]:
+            self._send(wire.Update(update=each, **self._ids))  # made while we were subscribing
         async for records in subscription.records(_SILENCE_MAX_S):
             for record in records:
                 yield self._decode(record)

@@ -12,7 +12,7 @@ from comity.sim.schedulers import SimScheduler
 from comity.sim.settling import unsettled
 from comity.sim.watching import Watcher
 from comity.sim.world import World
-from comity.wire.mesos import v1
+from comity.wire.mesos import codec, v1
 
 
 class Cluster:
@@ -106,6 +106,7 @@ def _manner(chance: random.Random) -> Manner:
         think_s=chance.choice((0.0, 0.1, 3.0)),
         refuse_s=chance.choice((0.0, 1.0, 5.0, 60.0)),
         greed=chance.randint(1, 4),
+        format=chance.choice(list(codec.Format)),
         stammer=chance.choice((0.0, 0.3)),
         groups=chance.choice((0.0, 0.3, 1.0)),
         customs=chance.choice((0.0, 0.3, 1.0)),

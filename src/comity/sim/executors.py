@@ -54,6 +54,8 @@ class SimExecutor:
         """Tasks that no stored update tells of."""
         self._updates: dict[bytes, v1.TaskStatus] = {}
         """Updates that are not stored yet."""
+        self._told: set[bytes] = set()
+        """Those of them that SUBSCRIBE told of."""
         self._ended: set[str] = set()
         self._open()
 
@@ -69,6 +71,7 @@ class SimExecutor:
             return
         self._decoder = recordio.Decoder()
         self._stream = self._network.dial(self._host, self, self._host)
+        self._told = set(self._updates)
         updates = tuple(wire.UpdateBody(status=one) for one in self._updates.values())
         body = wire.SubscribeBody(
             unacknowledged_tasks=tuple(self._unknown.values()), unacknowledged_updates=updates
@@ -99,6 +102,8 @@ class SimExecutor:
                 self._heard(codec.decode(codec.EXECUTOR_EVENT, record))
         elif message.opens:
             self._calls = self._network.dial(self._host, self, self._host)
+            for status in [one for key, one in self._updates.items() if key not in self._told]:
+                self._send(status)  # made while it was subscribing
         elif message.status == 503:
             self._lose()
         else:
@@ -162,6 +167,9 @@ class SimExecutor:
         )
         assert status.uuid is not None
         self._updates[status.uuid] = status
+        self._send(status)
+
+    def _send(self, status: v1.TaskStatus) -> None:
         if self._calls is not None:
             update = wire.Update(
                 executor_id=self._executor_id,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from comity.resources import text
 from comity.resources.amounts import NOTHING, Resources
-from comity.wire.mesos import resources, v1
+from comity.wire.mesos import codec, resources, v1
 
 _GIVEN_UP = (
     v1.TaskState.ERROR,
@@ -66,6 +66,8 @@ class Manner:
     checkpoint: bool = True
     capabilities: tuple[str, ...] = ("PARTITION_AWARE",)
     roles: tuple[str, ...] = ()
+    format: codec.Format = codec.Format.JSON
+    """What it speaks and hears."""
     ack_s: float = 0.0
     """How long it thinks about an update."""
     think_s: float = 0.0

@@ -153,10 +153,14 @@ class MasterNode:
 
     def _scheduler_called(self, connection: Connection, message: Request) -> None:
         assert self._server is not None
-        call: scheduler.Call = codec.decode(codec.SCHEDULER_CALL, message.body)
+        content = codec.Format(message.headers["Content-Type"])
+        call: scheduler.Call = codec.decode(codec.SCHEDULER_CALL, message.body, content)
         if isinstance(call, scheduler.Subscribe):
             subscribe, new = call, self._new_stream()
-            self._server.ask(connection, lambda to: inputs.SchedulerSubscribed(to, subscribe, new))
+            wanted = codec.Format(message.headers["Accept"])
+            self._server.ask(
+                connection, lambda to: inputs.SchedulerSubscribed(to, subscribe, new, None, wanted)
+            )
         else:
             called, shown = call, message.headers.get(STREAM_ID, "")
             self._server.ask(connection, lambda to: inputs.SchedulerCalled(to, called, shown))

@@ -93,7 +93,7 @@ class SimScheduler:
         call = scheduler.Subscribe(subscribe=body, framework_id=own)
         self._decoder = recordio.Decoder()
         self._stream = self._network.dial(self.name, self, "master")
-        self._stream.send(Request(SCHEDULER, {}, codec.encode(call)), to_server=True)
+        self._send(self._stream, {"Accept": manner.format.value}, call)
         self._heard_at = self._world.now
         self._later(self._silence_s, self._look, self._stream)
 
@@ -132,7 +132,7 @@ class SimScheduler:
             self._calls = self._network.dial(self.name, self, "master")
             return
         for record in self._decoder.feed(message.data):
-            self._heard(codec.decode(codec.SCHEDULER_EVENT, record))
+            self._heard(codec.decode(codec.SCHEDULER_EVENT, record, self.manner.format))
             if self._stream is not connection:
                 return
 
@@ -140,7 +140,12 @@ class SimScheduler:
         """Send a call; lost when there is no connection."""
         if self._calls is not None:
             headers = {STREAM_ID: self._stream_id}
-            self._calls.send(Request(SCHEDULER, headers, codec.encode(call)), to_server=True)
+            self._send(self._calls, headers, call)
+
+    def _send(self, to: Connection, headers: dict[str, str], call: scheduler.Call) -> None:
+        format = self.manner.format
+        headers = {"Content-Type": format.value, **headers}
+        to.send(Request(SCHEDULER, headers, codec.encode(call, format)), to_server=True)
 
     @property
     def _id(self) -> v1.Id:
