@@ -33,6 +33,7 @@ class FakeAgent:
         self.ports = set(range(self.first_port, self.first_port + 100))
         self.values = values
         self.tasks: dict[str, v1.TaskInfo] = {}
+        self.away: v1.Unavailability | None = None
 
     def offer(self, number: int) -> v1.Offer:
         """Return all that is free here."""
@@ -42,6 +43,7 @@ class FakeAgent:
             framework_id=v1.Id(value="F"),
             agent_id=v1.Id(value=self.id),
             hostname=self.host,
+            unavailability=self.away,
             resources=(
                 _scalar("cpus", self.cpus - self.used("cpus")),
                 _scalar("mem", self.mem - self.used("mem")),

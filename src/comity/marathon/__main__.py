@@ -50,6 +50,15 @@ def _parse(argv: Sequence[str] | None) -> Config:
         "--framework-name", default=defaults.framework_name, help="our name at the master"
     )
     parser.add_argument(
+        "--draining-seconds",
+        "--draining_seconds",
+        dest="draining_s",
+        type=float,
+        default=defaults.draining_s,
+        metavar="SECONDS",
+        help="how long before a machine's maintenance nothing is started there",
+    )
+    parser.add_argument(
         "--user",
         default=pwd.getpwuid(os.getuid()).pw_name,
         help="user that tasks run as (whoever runs this)",

@@ -30,6 +30,8 @@ class Config(Struct, frozen=True):
     """How long a declined offer stays away while nothing waits for one."""
     decline_waiting_s: float = 5.0
     """The same while instances wait: their constraints may be met after somebody else's change."""
+    draining_s: float = 0.0
+    """How long before a machine's maintenance nothing is started there (`--draining_seconds`)."""
     tasks_per_accept_max: int = 100
     """Tasks launched by one ACCEPT. More would make one call long, fewer would cost rounds."""
     deployments_max: int = 100

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 
 from comity.core.ids import AgentId
+from comity.core.instants import Instant
 from comity.marathon.state import Held
-from comity.policy.placement import OfferedNode, Room
+from comity.policy.placement import OfferedNode, Room, windows
 from comity.policy.placement.constraints import text_of
 from comity.wire.mesos import v1
 
 
-def held(offer: v1.Offer) -> Held:
+def held(offer: v1.Offer, now: Instant, draining_s: float) -> Held:
     """Return an offer ready to be filled."""
-    node = OfferedNode(values=node_values(offer), rooms=_rooms(offer.resources))
+    node = OfferedNode(
+        values=node_values(offer),
+        rooms=_rooms(offer.resources),
+        unavailable=windows.is_away(offer, now, draining_s),
+    )
     return Held(offer.id.value, AgentId(offer.agent_id.value), offer.hostname, node)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from comity.core import durations
-from comity.master.config import VERSION
+from comity.master.config import VERSION, MasterConfig
 from comity.master.holdings import Holding
 from comity.master.maintenance import key_of_agent
 from comity.master.state import Agent, Executor, Framework, Offer, State, Task
@@ -341,4 +341,28 @@ def flags(state: State) -> dict[str, str]:
         "registry_max_agent_count": str(config.registry_max_agent_count),
         "port": str(state.info.port),
         "work_dir": str(config.work_dir),
+        "max_operator_event_stream_subscribers": str(config.max_operator_event_stream_subscribers),
+        "publish_per_framework_metrics": str(config.publish_per_framework_metrics).lower(),
+        "min_allocatable_resources": config.min_allocatable_resources,
+        "filter_gpu_resources": str(config.filter_gpu_resources).lower(),
+        **_optional_flags(config),
     }
+
+
+def _optional_flags(config: MasterConfig) -> dict[str, str]:
+    """Return the flags that are shown when they were set."""
+    found: dict[str, str] = {}
+    if config.hostname:
+        found["hostname"] = config.hostname
+    if config.offer_timeout_s is not None:
+        found["offer_timeout"] = durations.text(config.offer_timeout_s)
+    if config.agent_removal_interval_s:
+        found["agent_removal_rate_limit"] = f"1/{durations.text(config.agent_removal_interval_s)}"
+    if config.fair_sharing_excluded_resource_names:
+        names = ",".join(config.fair_sharing_excluded_resource_names)
+        found["fair_sharing_excluded_resource_names"] = names
+    if config.domain is not None:
+        found["domain"] = codec.encode(config.domain).decode()
+    if config.log_file is not None:
+        found["external_log_file"] = str(config.log_file)
+    return found

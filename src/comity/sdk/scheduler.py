@@ -238,6 +238,33 @@ class Scheduler:
         )
         self.call(wire.Decline(framework_id=self.framework_id, decline=body))
 
+    def accept_inverse(
+        self, offers: Sequence[v1.InverseOffer], *, refuse_seconds: float = 5.0
+    ) -> None:
+        """Promise to leave agents; not to be asked again for a while (seconds)."""
+        body = self._inverse(offers, refuse_seconds)
+        call = wire.AcceptInverseOffers(framework_id=self.framework_id, accept_inverse_offers=body)
+        self.call(call)
+
+    def decline_inverse(
+        self, offers: Sequence[v1.InverseOffer], *, refuse_seconds: float = 5.0
+    ) -> None:
+        """Say that agents cannot be left; not to be asked again for a while (seconds)."""
+        body = self._inverse(offers, refuse_seconds)
+        call = wire.DeclineInverseOffers(
+            framework_id=self.framework_id, decline_inverse_offers=body
+        )
+        self.call(call)
+
+    @staticmethod
+    def _inverse(
+        offers: Sequence[v1.InverseOffer], refuse_seconds: float
+    ) -> wire.InverseOffersAnswerBody:
+        return wire.InverseOffersAnswerBody(
+            inverse_offer_ids=tuple(offer.id for offer in offers),
+            filters=v1.Filters(refuse_seconds=refuse_seconds),
+        )
+
     def revive(self, roles: Sequence[str] = ()) -> None:
         """Ask for offers again, dropping filters."""
         body = wire.RolesBody(roles=tuple(roles))

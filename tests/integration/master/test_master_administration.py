@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from comity.sdk.scheduler import Scheduler
+from comity.wire.mesos import scheduler, v1
 from support.kernel import Kernel
 from support.master_shell import Caller, linked_agent, running_master
 
@@ -152,3 +154,36 @@ async def test_what_operators_did_outlives_a_killed_master(tmp_path):
         assert agents[0]["drain_info"]["config"]["max_grace_period"] == {"nanoseconds": 30 * 10**9}
         assert (await master.operator("REACTIVATE_AGENT", agent_id=agent_id)).status == 200
         await master.client.close()
+
+
+async def test_a_framework_answers_inverse_offers_by_the_sdk(tmp_path):
+    async with running_master(tmp_path) as master, linked_agent(master):
+        info = v1.FrameworkInfo(user="root", name="sdk")
+        async with Scheduler(master.url, info) as mesos:
+            offered = asyncio.Event()
+            reading = asyncio.create_task(decline_then_accept(mesos, offered))
+            await asyncio.wait_for(offered.wait(), 30)
+            schedule = {"windows": [WINDOW]}
+            asked = await master.operator("UPDATE_MAINTENANCE_SCHEDULE", schedule=schedule)
+            assert asked.status == 200
+            async with asyncio.timeout(30):
+                while await answers(master) != ["ACCEPT"]:
+                    assert not reading.done()
+                    await asyncio.sleep(0.01)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+async def decline_then_accept(mesos, offered):
+    answer = mesos.decline_inverse
+    async for event in mesos.events():
+        if isinstance(event, scheduler.EventOffers):
+            offered.set()
+        if isinstance(event, scheduler.EventInverseOffers):
+            answer(event.inverse_offers.inverse_offers, refuse_seconds=0)
+            answer = mesos.accept_inverse
+
+
+async def answers(master):
+    shown = (await master.json("/maintenance/status"))["draining_machines"]
+    return [one["status"] for one in shown[0].get("statuses", [])]

@@ -4,6 +4,7 @@ import json
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
@@ -333,3 +334,14 @@ def test_required_node_affinity(operator, values, matches):
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     given = pod(affinity={"nodeAffinity": required})
     assert pods.matches_selector(given, {"zone": "a"}) is matches
+
+
+def test_no_pod_goes_to_a_machine_that_is_being_maintained():
+    world = World("node-1", "node-2")
+    world.put(inputs.PodSeen(pod()))
+    away = v1.Unavailability(start=v1.TimeInfo(nanoseconds=10**9))
+    maintained = structs.replace(offer("node-1", cpus=100.0), unavailability=away)
+    effects = world.offer(maintained, offer("node-2"))
+    [declined] = world.calls("decline", effects)
+    assert declined.offers == (maintained,)
+    assert [one.node for one in world.of(outbox.BindPod, effects)] == ["node-2"]

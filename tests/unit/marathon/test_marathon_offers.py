@@ -202,3 +202,12 @@ def test_agents_check_what_marathon_does_not_probe() -> None:
     assert check.http is not None
     assert (check.type, check.http.port, check.http.path) == ("HTTP", 31001, "/h")
     assert task_of(app_of(healthChecks=[{"protocol": "HTTP"}]), 31001).health_check is None
+
+
+def test_nothing_is_started_on_a_machine_that_is_being_maintained() -> None:
+    world = started(agents=2)
+    start = v1.TimeInfo(nanoseconds=int(world.now * 1e9) - 10**9)
+    world.agents[0].away = v1.Unavailability(start=start)
+    world.post(**APP, instances=4)
+    world.settle()
+    assert Counter(one.host for one in world.tasks("/g/a")) == {world.agents[1].host: 4}

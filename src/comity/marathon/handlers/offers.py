@@ -32,7 +32,7 @@ from comity.wire.mesos import v1
 @table.on(OffersReceived)
 def on_offers_received(state: State, item: OffersReceived, now: Instant, out: Outbox) -> None:
     """Use what fits, give back the rest."""
-    helds = [offered.held(one) for one in item.offers]
+    helds = [offered.held(one, now, state.config.draining_s) for one in item.offers]
     tasks: dict[str, list[v1.TaskInfo]] = {one.offer_id: [] for one in helds}
     for one in helds:
         for name, value in one.node.values.items():

@@ -21,10 +21,13 @@ from comity.kube.scheduler.state import (
     annotation,
     task_id_of,
 )
+from comity.policy.placement import windows
 from comity.resources import ranges
 from comity.resources.amounts import Resources
 from comity.wire.mesos import resources, v1
 
+AWAY_REFUSE_S = 30.0
+"""How long offers of a machine that is being maintained are refused: pods go elsewhere."""
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -64,6 +67,11 @@ def on_offers_came(state: State, item: OffersCame, now: Instant, out: Outbox) ->
         if node.binding:
             # Its launches go with the offers they were planned on; this one comes again.
             call = CallMaster("decline", offers=(offer,), refuse_s=1.0)
+            out.launches.append(call)
+            continue
+        if windows.is_away(offer, now):
+            _ensure(state, node, offer, offered, out)
+            call = CallMaster("decline", offers=(offer,), refuse_s=AWAY_REFUSE_S)
             out.launches.append(call)
             continue
         node.offers[offer.id.value] = offer
