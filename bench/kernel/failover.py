@@ -110,12 +110,29 @@ def restarted(messages, registry):
     return state, recovered_s, time.process_time() - began, longest_s
 
 
+def resident_kb():
+    """Return the memory that this process holds."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4
+
+
+def memory(agents, tasks):
+    """Return the kilobytes that a master holds for so many agents with so many tasks each."""
+    messages = [subscription(number, tasks) for number in range(agents)]
+    before = resident_kb()
+    state, *_ = restarted(messages, [])
+    assert len(state.agents) == agents
+    return resident_kb() - before
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--agents", type=int, default=10_000)
     parser.add_argument("--tasks", type=int, default=100_000)
     args = parser.parse_args()
     each = args.tasks // args.agents
+    agent_kb = memory(1000, 0) / 1000
+    task_kb = (memory(1000, 10) - 1000 * agent_kb) / 10_000
     messages = [subscription(number, each) for number in range(args.agents)]
     registry = [
         (f"agents/old-S{number}", codec.encode(call.subscribe.agent_info))
@@ -137,6 +154,7 @@ def main():
     print(f"registered again    {worked_s:7.2f} s of master work, longest batch {longest_s:.3f} s")
     print(f"plain decode        {plain_s:7.2f} s")
     print(f"ratio to decoding   {worked_s / plain_s:7.1f}")
+    print(f"memory of a master  {agent_kb:7.1f} KB per agent, {task_kb:.1f} KB per task")
 
 
 if __name__ == "__main__":
