@@ -143,6 +143,13 @@ BAD = [
     (create(volume(name="a/b")), "contains a slash"),
     (create(volume(path="")), "'disk.volume' is not set"),
     (v1.Operation(type="RESERVE"), "names no resources"),
+    (
+        v1.Operation(
+            type="CREATE",
+            create=v1.Create(volumes=resources.write(volume()) + resources.write(volume())),
+        ),
+        "the same persistence ID",
+    ),
 ]
 
 

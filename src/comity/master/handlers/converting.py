@@ -47,7 +47,7 @@ def conversion_of(operation: v1.Operation, asker: Asker, total: Resources) -> Co
         _check_unreserve(conversion.consumed)
     elif operation.create is not None:
         _check_create(operation.create.volumes, conversion.made, asker)
-        _check_unique(conversion.made, total)
+        _check_unique(operation.create.volumes, conversion.made, total)
     else:
         _check_destroy(conversion.consumed, total)
     consumed = conversion.consumed.spelled_as(total)
@@ -147,12 +147,15 @@ def _check_create(volumes: Iterable[v1.Resource], made: Resources, asker: Asker)
         _check_principal(kind.disk.principal, asker, "volume")
 
 
-def _check_unique(made: Resources, total: Resources) -> None:
+def _check_unique(named: tuple[v1.Resource, ...], made: Resources, total: Resources) -> None:
+    """An id is that of one volume of a role: on the agent, and in the operation itself."""
     held = {(kind.role, kind.volume) for kind, _ in total if kind.volume}
     for kind, _ in made:
         if (kind.role, kind.volume) in held:
             raise OperationInvalid(f"Persistence ID '{kind.volume}' is used already")
-        held.add((kind.role, kind.volume))
+    kinds = {(kind.role, kind.volume) for kind, _ in made}
+    if len(kinds) < len(named):
+        raise OperationInvalid("Two volumes of the operation have the same persistence ID")
 
 
 def _check_destroy(consumed: Resources, total: Resources) -> None:
