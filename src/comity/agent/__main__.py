@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from comity.agent import reconfiguring
 from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
@@ -75,6 +76,12 @@ def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
     ):
         parser.add_argument(f"--{name}", type=float, default=value, help=f"{text} (%(default)g)")
     parser.add_argument(
+        "--reconfiguration-policy",
+        choices=reconfiguring.POLICIES,
+        default=default.reconfiguration_policy,
+        help="what may differ from the last run (%(default)s)",
+    )
+    parser.add_argument(
         "--fetcher-cache-size",
         type=int,
         default=default.fetcher_cache_bytes,
@@ -110,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,
         executor_shutdown_grace_s=args.executor_shutdown_grace_period,
+        reconfiguration_policy=args.reconfiguration_policy,
         gc_delay_s=args.gc_delay,
         gc_disk_headroom=args.gc_disk_headroom,
         disk_watch_interval_s=args.disk_watch_interval,

@@ -53,6 +53,9 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Seconds between SHUTDOWN and the end of an executor's container."""
     recovery_timeout_s: float = 900.0
     """Seconds for which executors of checkpointing frameworks wait for an agent that is away."""
+    reconfiguration_policy: str = "any"
+    """What may differ from the last run in this work directory: `any` (as long as what is reserved
+    and runs fits), `additive` (nothing may become less) or `equal` (nothing)."""
     gc_delay_s: float = 7 * 86400.0
     """Seconds for which sandboxes of ended executors are kept, while the disk is not full."""
     gc_disk_headroom: float = 0.1

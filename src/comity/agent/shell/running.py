@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
+from comity.agent import reconfiguring
 from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
 from comity.agent.http import AgentHttp, Usage
@@ -159,9 +160,25 @@ def _was_rebooted(work_dir: Path) -> bool:
 
 
 def _describe(state: State, port: int) -> None:
-    """Complete the agent's info with the port in use and its resources."""
+    """Complete the agent's info with the port in use and its resources.
+
+    Raises:
+        UserError: it differs from the last run's more than it may.
+    """
     written = resources.write(state.configured)
     state.info = codec.replace(state.info, port=port, resources=written)
+    config, kept = state.config, state.config.work_dir / "agent_info.json"
+    if kept.exists():
+        before = codec.decode(v1.AgentInfo, kept.read_bytes())
+        fault = reconfiguring.fault_of(config.reconfiguration_policy, before, state.info)
+        if fault is not None:
+            raise UserError(
+                f"the agent in {config.work_dir} is not what it was: {fault}; start it as before, "
+                "with another --reconfiguration-policy, or with another --work-dir"
+            )
+    new = kept.with_suffix(".new")
+    new.write_bytes(codec.encode(state.info))
+    new.replace(kept)
 
 
 async def stop_tasks(config: AgentConfig) -> None:
