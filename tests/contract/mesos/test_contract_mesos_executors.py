@@ -99,9 +99,21 @@ def test_an_executor_that_is_shut_down_ends_with_its_tasks(target):
 # task groups
 
 
+def shared(name="v"):
+    """Return a container that sees a directory of its executor's as `shared`."""
+    volume = {
+        "container_path": "shared",
+        "mode": "RW",
+        "source": {"type": "SANDBOX_PATH", "sandbox_path": {"type": "PARENT", "path": name}},
+    }
+    return {"type": "MESOS", "volumes": [volume]}
+
+
 def test_one_that_fails_ends_its_group(target):
     with target.framework() as mesos:
-        stays, fails = task("stays"), task("fails", "sleep 1; exit 1")
+        stays = task("stays", "touch shared/up; sleep 600", container=shared())
+        waits = "until [ -e shared/up ]; do sleep 0.1; done; exit 1"
+        fails = task("fails", waits, container=shared())
         launch_group(mesos, stays, fails)
         running = mesos.status(name_of(stays), "TASK_RUNNING")
         assert running["executor_id"]["value"] == "x"
@@ -124,17 +136,10 @@ def test_one_that_finishes_leaves_its_group(target):
 
 
 def test_a_group_shares_its_executors_directories(target):
-    volume = {
-        "container_path": "shared",
-        "mode": "RW",
-        "source": {"type": "SANDBOX_PATH", "sandbox_path": {"type": "PARENT", "path": "v"}},
-    }
-    container = {"type": "MESOS", "volumes": [volume]}
     with target.framework() as mesos:
-        writer = task("w", "echo hello > shared/f; sleep 600", container=container)
-        reader = task(
-            "r", "until grep hello shared/f; do sleep 0.1; done; exit 0", container=container
-        )
+        writer = task("w", "echo hello > shared/f; sleep 600", container=shared())
+        looks = "until grep hello shared/f; do sleep 0.1; done; exit 0"
+        reader = task("r", looks, container=shared())
         launch_group(mesos, writer, reader)
         mesos.status(name_of(reader), "TASK_FINISHED")
 
@@ -230,21 +235,26 @@ def test_three_failures_end_a_task_as_unhealthy(target, in_group):
         assert reasons == {None, "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"}
 
 
+COUNT = "echo x >> n"
+UNTIL_THIRD = "until [ -e n ] && [ $(wc -l < n) -ge 3 ]; do sleep 0.1; done"
+"""A check that counts itself, and a task that ends with the third: the second's result is known."""
+
+
 def test_the_first_success_is_told_once(target):
-    check = {"type": "COMMAND", "command": {"value": "true"}, **FAST}
+    check = {"type": "COMMAND", "command": {"value": COUNT}, **FAST}
     with target.framework() as mesos:
-        made = task("t", "sleep 2", health_check=check)
+        made = task("t", UNTIL_THIRD, health_check=check)
         mesos.launch(made)
         mesos.status(name_of(made), "TASK_FINISHED")
         assert [one["healthy"] for one in mesos.updates if "healthy" in one] == [True]
 
 
 def test_a_check_tells_when_its_result_changes(target):
-    command = {"value": "test -e ready"}
+    command = {"value": f"{COUNT}; [ $(wc -l < n) -gt 1 ]"}
     times = {"delay_seconds": 0.0, "interval_seconds": 0.2}
     check = {"type": "COMMAND", "command": {"command": command}, **times}
     with target.framework() as mesos:
-        made = task("t", "sleep 1; touch ready; sleep 2", check=check)
+        made = task("t", UNTIL_THIRD, check=check)
         mesos.launch(made)
         mesos.status(name_of(made), "TASK_FINISHED")
         told = [
