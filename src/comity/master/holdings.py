@@ -20,6 +20,7 @@ class Task:
     __slots__ = (
         "_holders",
         "_state",
+        "first_at",
         "forwarded",
         "info",
         "pending_terminal_uuid",
@@ -48,6 +49,8 @@ class Task:
         self.role = role
         self.statuses = statuses if statuses is not None else {}
         """One per state, the latest last. Changed by `remember` only."""
+        self.first_at = _first_at(self.statuses)
+        """When it was first heard of, which /tasks is ordered by; -inf when it was not."""
         self.pending_terminal_uuid: bytes | None = None
         """The uuid whose acknowledgement lets the task be forgotten."""
         self.shown: bytes | None = None
@@ -75,6 +78,7 @@ class Task:
         """Keep one status per state, as Mesos does."""
         self.statuses.pop(status.state, None)
         self.statuses[status.state] = status
+        self.first_at = _first_at(self.statuses)
         self.shown = self.written = None
 
     @property
@@ -104,6 +108,12 @@ class Task:
     def released_by(self, holding: "Holding[Any, Any]") -> None:
         """Know who counts it no more."""
         self._holders = tuple(one for one in self._holders if one is not holding)
+
+
+def _first_at(statuses: dict[v1.TaskState, v1.TaskStatus]) -> float:
+    for status in statuses.values():
+        return status.timestamp or 0.0
+    return float("-inf")
 
 
 class Executor:

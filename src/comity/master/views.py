@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from comity.core import durations
+from comity.core.ids import AgentId
 from comity.master.config import VERSION, MasterConfig
 from comity.master.holdings import Holding
 from comity.master.maintenance import key_of_agent
@@ -263,8 +264,8 @@ def _endpoint_resources(
 def framework_in_summary(state: State, one: Framework, show: "Show") -> Document:
     """Return a framework as /state-summary shows it."""
     agents = set(one.tasks.places) | {agent_id for agent_id, _ in one.executors}
-    agents |= {each.agent_id for each in one.unreachable_tasks.values()}
-    agents |= {each.agent_id for each in one.completed_tasks}
+    for ended in (one.unreachable_tasks.values(), one.completed_tasks):
+        agents |= {AgentId(each.info.agent_id.value) for each in ended}
     tasks = counts((one.tasks, one.unreachable_tasks), one.completed_tasks)
     return {**framework_summary(one), **tasks, "slave_ids": sorted(agents)}
 
