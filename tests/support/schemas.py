@@ -28,15 +28,17 @@ Filters: 1 refuse_seconds d
 Accept: 1 offer_ids Id*, 2 operations Operation*, 3 filters Filters
 Acknowledge: 1 agent_id Id, 2 task_id Id, 3 uuid y
 Kill: 1 task_id Id, 2 agent_id Id
+Message: 1 agent_id Id, 2 executor_id Id, 3 data y
 Call: 1 framework_id Id, 2 type i, 3 subscribe Subscribe, 4 accept Accept, 6 kill Kill,
-    8 acknowledge Acknowledge
+    8 acknowledge Acknowledge, 10 message Message
 Status: 1 task_id Id, 2 state i, 4 message s, 5 agent_id Id, 9 source i, 10 reason i, 11 uuid y
 Offer: 1 id Id, 3 agent_id Id, 4 hostname s, 5 resources Resource*, 10 allocation_info Allocation
 Offers: 1 offers Offer*
 Subscribed: 1 framework_id Id, 2 heartbeat_interval_seconds d
 Update: 1 status Status
 Error: 1 message s
-Event: 1 type i, 2 subscribed Subscribed, 3 offers Offers, 5 update Update, 8 error Error
+Event: 1 type i, 2 subscribed Subscribed, 3 offers Offers, 5 update Update, 6 message Message,
+    8 error Error
 ReadCall: 1 type i
 AgentInfo: 1 hostname s, 3 resources Resource*, 6 id Id
 Agent: 1 agent_info AgentInfo, 2 active b, 7 total_resources Resource*
@@ -46,6 +48,21 @@ GetState: 1 get_tasks GetTasks, 4 get_agents GetAgents
 Version: 1 version s
 GetVersion: 1 version_info Version
 Response: 1 type i, 4 get_version GetVersion, 9 get_state GetState, 10 get_agents GetAgents
+"""
+
+EXECUTOR = """
+Id: 1 value s
+Task: 1 name s, 2 task_id Id, 3 agent_id Id, 6 data y
+Launch: 1 task Task
+Acknowledged: 1 task_id Id, 2 uuid y
+EventMessage: 1 data y
+Event: 1 type i, 3 acknowledged Acknowledged, 4 launch Launch, 6 message EventMessage
+Status: 1 task_id Id, 2 state i, 6 timestamp d, 7 executor_id Id, 9 source i, 11 uuid y
+Update: 1 status Status
+Subscribe: 1 unacknowledged_tasks Task*, 2 unacknowledged_updates Update*
+CallMessage: 2 data y
+Call: 1 executor_id Id, 2 framework_id Id, 3 type i, 4 subscribe Subscribe, 5 update Update,
+    6 message CallMessage
 """
 
 _KINDS = {"s": 9, "d": 1, "i": 3, "b": 8, "y": 12}

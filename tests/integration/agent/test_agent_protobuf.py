@@ -5,8 +5,10 @@ One connection carries the subscription, another the calls, pipelined and kept a
 
 import asyncio
 import http.client
+import socket
 import sys
 import textwrap
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +31,7 @@ class Client:
     """A framework that speaks protobuf and blocks; run it in a thread."""
 
     def __init__(self, url):
+        self.url = url
         address = urlsplit(url).netloc
         self.stream = http.client.HTTPConnection(address, timeout=60)
         self.calls = http.client.HTTPConnection(address, timeout=60)
@@ -62,6 +65,26 @@ class Client:
         self.calls.request("POST", path, call.SerializeToString(), self.headers)
         answer = self.calls.getresponse()
         return answer.status, answer.read()
+
+    def pipelined(self, *calls):
+        """Write all calls before reading the first answer; return the statuses in order."""
+        address = urlsplit(self.url)
+        head = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        written = b""
+        for call in calls:
+            call.framework_id.MergeFrom(self.framework_id)
+            body = call.SerializeToString()
+            first = f"POST /api/v1/scheduler HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            written += f"{first}{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        with socket.create_connection((address.hostname, address.port), timeout=60) as raw:
+            raw.sendall(written)
+            answers, statuses = raw.makefile("rb"), []
+            for _ in calls:
+                statuses.append(int(answers.readline().split()[1]))
+                headers = http.client.parse_headers(answers)
+                answers.read(int(headers["Content-Length"] or 0))
+            answers.close()
+        return statuses
 
     def launch(self, offer, task):
         accept = X.Accept(offer_ids=[offer.id], filters=X.Filters(refuse_seconds=0))
@@ -156,6 +179,41 @@ async def test_an_executor_in_protobuf_reports(kernel, tmp_path):
     program.write_text(textwrap.dedent(EXECUTOR))
     seen = await asyncio.to_thread(run_an_executor, kernel.master.url, program)
     assert seen == ["RUNNING", "FINISHED"]
+
+
+PROGRAM = Path(__file__).resolve().parents[2] / "support" / "protobuf_executor.py"
+
+
+def talk_to_an_executor(url):
+    """Run the executor of another maker, and have it send back what it is sent."""
+    client = Client(url)
+    client.subscribe()
+    [offer] = client.until(2).offers.offers
+    task = X.Task(name="t", resources=needs(0.1, 32), agent_id=offer.agent_id)
+    task.task_id.value = "t"
+    task.executor.executor_id.value = "other"
+    task.executor.command.value = f"{sys.executable} {PROGRAM}"
+    task.executor.resources.extend(needs(0.1, 64))
+    client.launch(offer, task)
+    status = client.until(4).update.status
+    assert STATES[status.state] == "RUNNING"
+    message = X.Message(agent_id=offer.agent_id, data=b"\x00you")
+    message.executor_id.value = "other"
+    acknowledge = X.Acknowledge(agent_id=offer.agent_id, task_id=status.task_id, uuid=status.uuid)
+    answers = client.pipelined(
+        X.Call(type=8, acknowledge=acknowledge), X.Call(type=10, message=message)
+    )
+    assert answers == [202, 202]
+    heard = client.until(5).message
+    seen = client.follow("t")
+    client.call(2)
+    client.close()
+    return heard.executor_id.value, heard.data, seen
+
+
+async def test_an_executor_of_another_maker_hears_and_answers(kernel):
+    found = await asyncio.to_thread(talk_to_an_executor, kernel.master.url)
+    assert found == ("other", b"heard \x00you", ["FINISHED"])
 
 
 def read(url, kind, path="/api/v1", accept=PROTOBUF):

@@ -9,6 +9,7 @@ import enum
 import functools
 import math
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -56,12 +57,14 @@ _namespace: dict[str, Any] = {
     "packed": packed,
 }
 _names: dict[Any, str] = {}
+_compiling = threading.Lock()  # big answers are encoded beside the loop
 
 
 @functools.cache
 def reader(kind: Any) -> Reader:
     """Return the function that reads messages of a type."""
-    found: Reader = _namespace[_compiled(kind)]
+    with _compiling:
+        found: Reader = _namespace[_compiled(kind)]
     return found
 
 

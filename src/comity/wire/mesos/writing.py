@@ -9,6 +9,7 @@ import enum
 import functools
 import re
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ _PART = re.compile(r"^( *)\+ (.*)$")
 
 _namespace: dict[str, Any] = {"varint": varint}
 _names: dict[tuple[Any, bytes], str] = {}
+_compiling = threading.Lock()  # big answers are encoded beside the loop
 
 
 @functools.cache
@@ -33,7 +35,8 @@ def writer(kind: Any, type_number: int = 0, type_value: int = 0) -> Writer:
     An arm of a union has no field for its type: its number and value are given here.
     """
     constant = varint(type_number << 3) + varint(type_value) if type_number else b""
-    found: Writer = _namespace[_compiled(kind, type_number, constant)]
+    with _compiling:
+        found: Writer = _namespace[_compiled(kind, type_number, constant)]
     return found
 
 
