@@ -23,3 +23,9 @@ def test_the_old_spelling_of_launch_container_has_its_container_third():
     call = codec.decode(codec.AGENT_CALL, data, PROTOBUF)
     assert isinstance(call, operator.LaunchNestedContainer)
     assert call.launch_nested_container.container == v1.ContainerInfo(type="MESOS")
+
+
+def test_a_volume_says_its_mode_in_both_formats_since_upstream_requires_it():
+    volume = v1.Volume(container_path="d")
+    assert codec.encode(volume) == b'{"container_path":"d","mode":"RW"}'
+    assert codec.encode(volume, PROTOBUF) == bytes.fromhex("0a01 64 1801")

@@ -155,7 +155,7 @@ class Volume(Wire, frozen=True, kw_only=True):
     """A directory or file that appears at `container_path`; `mode` is RW or RO."""
 
     container_path: Annotated[str, 1]
-    mode: Annotated[str, 3, numbers.VOLUME_MODE] = "RW"
+    mode: Annotated[str, 3, numbers.VOLUME_MODE] = emitted("RW")
     host_path: Annotated[str | None, 2] = None
     image: Annotated[Image | None, 4] = None
     source: Annotated[VolumeSource | None, 5] = None
