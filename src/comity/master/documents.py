@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 from comity.core.ids import FrameworkId
 from comity.master import offer_views, views
 from comity.master.config import VERSION
+from comity.master.holdings import Holding
 from comity.master.state import Agent, Executor, Framework, State, Task
 
 Document = dict[str, Any]
+
+Tasks = Holding[Any, Task] | Iterable[Task]
 
 AgentView = Callable[[State, Agent], Document]
 AgentKey = Callable[[State, Agent], tuple[Any, ...]]
@@ -36,11 +39,17 @@ class Show:
         """Whether the caller may see an executor of a framework that it may see."""
         return True
 
-    def seen(self, framework: Framework, tasks: Iterable[Task]) -> Iterable[Task]:
-        """Return those tasks that the caller may see."""
-        return tasks
+    sees_all_tasks = True
+    """Whether `may_see_task` is always true."""
 
-    def tasks(self, framework: Framework, tasks: Iterable[Task]) -> Any:
+    def seen(self, framework: Framework, tasks: Tasks) -> Iterable[Task]:
+        """Return those tasks that the caller may see."""
+        held = tasks.values() if isinstance(tasks, Holding) else tasks
+        if self.sees_all_tasks:
+            return held
+        return [one for one in held if self.may_see_task(framework, one)]
+
+    def tasks(self, framework: Framework, tasks: Tasks) -> Any:
         """Return legacy tasks."""
         return [views.task(framework, one) for one in self.seen(framework, tasks)]
 
@@ -78,7 +87,7 @@ class Show:
         """Return frameworks."""
         return [build(state, one, self) for one in frameworks if self.may_see_framework(one)]
 
-    def written_tasks(self, held: Iterable[tuple[Framework, Iterable[Task]]]) -> Any:
+    def written_tasks(self, held: Iterable[tuple[Framework, Tasks]]) -> Any:
         """Return tasks as v1 messages."""
         return [
             views.written(one) for framework, tasks in held for one in self.seen(framework, tasks)
@@ -86,19 +95,11 @@ class Show:
 
 
 def agent_key(state: State, one: Agent) -> tuple[Any, ...]:
-    """Return what the documents of an agent depend on."""
-    return (
-        one.info,
-        one.total,
-        one.used,
-        tuple(one.offers),
-        one.link is None,
-        one.pid,
-        one.reregistered_at,
-        one.drain_started_at,
-        one.id in state.deactivated,
-        state.draining.get(one.id),
-    )
+    """Return what the documents of an agent depend on, beside its own fields (`state.Agent`).
+
+    Every big read does this for all agents.
+    """
+    return (tuple(one.offers), one.id in state.deactivated, state.draining.get(one.id))
 
 
 def agent_summary_key(state: State, one: Agent) -> tuple[Any, ...]:

@@ -12,9 +12,13 @@ property test of fragments compares them with documents made from scratch.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from comity.core import splicing
+from comity.core.ascii import escaped
 from comity.core.splicing import Skeleton, Spliced
 from comity.master import documents, offer_views, views
+from comity.master.holdings import Holding
 from comity.master.state import Agent, Framework, Offer, State, Task
 from comity.wire.mesos import codec
 
@@ -28,22 +32,26 @@ _SCAN = 10_000
 class Cached(documents.Show):
     """Makes lists of fragments."""
 
-    def tasks(self, framework: Framework, tasks: Iterable[Task]) -> Any:
+    def tasks(self, framework: Framework, tasks: documents.Tasks) -> Any:
         """Return legacy tasks."""
         return Spliced(lambda show: show.task_fragments(framework, tasks))
 
-    def task_fragments(self, framework: Framework, tasks: Iterable[Task]) -> list[bytes]:
+    def task_fragments(self, framework: Framework, tasks: documents.Tasks) -> list[bytes]:
         """Return legacy tasks, encoded."""
+        if self.sees_all_tasks and isinstance(tasks, Holding):
+            return _all_shown(framework, tasks)
         return [one.shown or _show(framework, one) for one in self.seen(framework, tasks)]
 
-    def written_tasks(self, held: Iterable[tuple[Framework, Iterable[Task]]]) -> Any:
+    def written_tasks(self, held: Iterable[tuple[Framework, documents.Tasks]]) -> Any:
         """Return tasks as v1 messages."""
 
         def fill(show: Cached) -> list[bytes]:
             found: list[bytes] = []
             for framework, tasks in held:
-                seen = show.seen(framework, tasks)
-                found += [one.written or _write(one) for one in seen]
+                if show.sees_all_tasks and isinstance(tasks, Holding):
+                    found += _all_written(tasks)
+                else:
+                    found += [one.written or _write(one) for one in show.seen(framework, tasks)]
             return found
 
         return Spliced(fill)
@@ -97,7 +105,7 @@ class Cached(documents.Show):
     ) -> Any:
         """Return agents."""
 
-        def fill(show: Cached) -> list[Skeleton]:
+        def fill(show: Cached) -> list[bytes]:
             return [_agent(state, one, build, key) for one in agents]
 
         return Spliced(fill)
@@ -118,8 +126,11 @@ class Cached(documents.Show):
         return Spliced(fill)
 
 
+_encoder = msgspec.json.Encoder()
+
+
 def _encoded(document: Any) -> bytes:
-    return b"".join(splicing.skeleton(document))  # type: ignore[arg-type]
+    return escaped(_encoder.encode(document))
 
 
 def _show(framework: Framework, one: Task) -> bytes:
@@ -137,16 +148,33 @@ def _write_offer(state: State, framework: Framework, one: Offer) -> bytes:
     return one.written
 
 
-def _agent(
-    state: State, one: Agent, build: documents.AgentView, key: documents.AgentKey
-) -> Skeleton:
+def _agent(state: State, one: Agent, build: documents.AgentView, key: documents.AgentKey) -> bytes:
     now = key(state, one)
-    held = one.shown.get(build)
+    shown = one.shown
+    if shown is None:
+        shown = one.shown = {}
+    held = shown.get(build)
     if held is not None and held[0] == now:
         return held[1]
-    made = splicing.skeleton(build(state, one))
-    one.shown[build] = (now, made)
+    made = _encoded(build(state, one))
+    shown[build] = (now, made)
     return made
+
+
+def _all_shown(framework: Framework, tasks: Holding[Any, Task]) -> list[bytes]:
+    kept = tasks.lists.get("shown")
+    if kept is None or kept[0] != tasks.version:
+        made = [one.shown or _show(framework, one) for one in tasks.values()]
+        kept = tasks.lists["shown"] = (tasks.version, made)
+    return kept[1]
+
+
+def _all_written(tasks: Holding[Any, Task]) -> list[bytes]:
+    kept = tasks.lists.get("written")
+    if kept is None or kept[0] != tasks.version:
+        made = [one.written or _write(one) for one in tasks.values()]
+        kept = tasks.lists["written"] = (tasks.version, made)
+    return kept[1]
 
 
 def _framework(
@@ -175,27 +203,25 @@ def warm_tasks(state: State, *, written: bool) -> Iterator[None]:
     encoded = SLICE + 1
     while encoded > SLICE:
         encoded = work = 0
-        for framework, one in list(_all_tasks(state)):
-            work += 1
-            if (one.written if written else one.shown) is None:
-                encoded += 1
-                work += _SCAN // SLICE
-                if written:
-                    _write(one)
-                else:
-                    _show(framework, one)
-            if work >= _SCAN:
-                work = 0
+        for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
+            for one in list(views.all_tasks(framework)):
+                work += 1
+                if (one.written if written else one.shown) is None:
+                    encoded += 1
+                    work += _SCAN // SLICE
+                    if written:
+                        _write(one)
+                    else:
+                        _show(framework, one)
+                if work >= _SCAN:
+                    work = 0
+                    yield
+            for tasks in (framework.tasks, framework.unreachable_tasks):
                 yield
-
-
-def _all_tasks(state: State) -> Iterator[tuple[Framework, Task]]:
-    for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
-        for tasks in (framework.tasks, framework.unreachable_tasks):
-            for one in tasks.values():
-                yield framework, one
-        for one in framework.completed_tasks:
-            yield framework, one
+                if written:
+                    _all_written(tasks)
+                else:
+                    _all_shown(framework, tasks)
 
 
 def warm_agents(

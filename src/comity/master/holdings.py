@@ -80,6 +80,8 @@ class Task:
         self.statuses[status.state] = status
         self.first_at = _first_at(self.statuses)
         self.shown = self.written = None
+        for holding in self._holders:
+            holding.version += 1
 
     @property
     def is_live(self) -> bool:
@@ -156,6 +158,8 @@ class Holding(dict[KeyT, HeldT]):
         self.counts: dict[Any, int] = {}
         self.version = 0
         """Grows with every change."""
+        self.lists: dict[str, tuple[int, list[bytes]]] = {}
+        """All items as documents show them, by the kind of document: of which version, and they."""
         self.places: dict[AgentId, int] = {}
         """How many tasks there are on each agent."""
 

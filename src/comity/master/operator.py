@@ -159,10 +159,8 @@ def _tasks(state: State, show: documents.Show) -> Document:
     here = [one for one in state.frameworks.values() if show.may_see_framework(one)]
     gone = [one for one in state.completed_frameworks.values() if show.may_see_framework(one)]
     return {
-        "tasks": show.written_tasks([(one, one.tasks.values()) for one in here]),
-        "unreachable_tasks": show.written_tasks(
-            [(one, one.unreachable_tasks.values()) for one in here]
-        ),
+        "tasks": show.written_tasks([(one, one.tasks) for one in here]),
+        "unreachable_tasks": show.written_tasks([(one, one.unreachable_tasks) for one in here]),
         "completed_tasks": show.written_tasks(
             [(one, one.completed_tasks) for one in (*here, *gone)]
         ),

@@ -129,6 +129,12 @@ class OfferFragments:
     """By whether it is protobuf, whether refined reservations are shown, and the role."""
 
 
+_SHOWN = frozenset(
+    {"info", "ip", "total", "used", "link", "registered_at", "reregistered_at", "drain_started_at"}
+)
+"""Fields of an agent that its documents show."""
+
+
 @dataclass(slots=True)
 class Agent:
     """A registered agent."""
@@ -152,8 +158,14 @@ class Agent:
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
     fragments: OfferFragments | None = None
-    shown: dict[Any, tuple[Any, Skeleton]] = field(default_factory=dict)
-    """As documents show it, by who builds that: what it depended on, and the encoded form."""
+    shown: dict[Any, tuple[Any, bytes]] | None = None
+    """As documents show it, by who builds that; forgotten when what they show changes."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a field, and forget how documents showed the agent."""
+        object.__setattr__(self, name, value)
+        if name in _SHOWN:
+            object.__setattr__(self, "shown", None)
 
     @property
     def pid(self) -> str:

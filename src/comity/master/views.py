@@ -136,8 +136,8 @@ def framework(state: State, one: Framework, show: "Show") -> Document:
         "resources": legacy.flat(used + offered),
         # A framework is shown with the one of the two that it may use.
         **({"roles": info.roles} if "MULTI_ROLE" in one.capabilities else {"role": one.roles[0]}),
-        "tasks": show.tasks(one, one.tasks.values()),
-        "unreachable_tasks": show.tasks(one, one.unreachable_tasks.values()),
+        "tasks": show.tasks(one, one.tasks),
+        "unreachable_tasks": show.tasks(one, one.unreachable_tasks),
         "completed_tasks": show.tasks(one, one.completed_tasks),
         "offers": show.offers(one),
         "executors": show.executors(one),

@@ -6,7 +6,7 @@ Ids become strings, resources an object in which the four scalars are always pre
 from collections.abc import Mapping
 from typing import Any
 
-from comity.resources.amounts import Resources
+from comity.resources.amounts import Amount, Kind, Resources
 from comity.wire.mesos import v1
 
 Document = dict[str, Any]
@@ -14,16 +14,27 @@ Document = dict[str, Any]
 
 def flat(bundle: Resources) -> Document:
     """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`."""
-    shown: Document = {"disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0}
-    for kind, amount in bundle.without_reservations():
+    milli = {"disk": 0, "mem": 0, "gpus": 0, "cpus": 0}
+    others: dict[str, Resources] = {}
+    for kind, amount in bundle:
         name = f"{kind.name}_revocable" if kind.revocable else kind.name
         if isinstance(amount, int):
-            shown[name] = amount / 1000
-        elif isinstance(amount, tuple):
-            shown[name] = "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
+            milli[name] = milli.get(name, 0) + amount
         else:
-            shown[name] = "{" + ", ".join(sorted(amount)) + "}"
+            plain = Resources({Kind(kind.name): amount})
+            others[name] = others[name] + plain if name in others else plain
+    shown: Document = {name: amount / 1000 for name, amount in milli.items()}
+    for name, held in others.items():
+        for _, amount in held:
+            shown[name] = _flat_amount(amount)
     return shown
+
+
+def _flat_amount(amount: Amount) -> str:
+    if isinstance(amount, tuple):
+        return "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
+    assert isinstance(amount, frozenset)
+    return "{" + ", ".join(sorted(amount)) + "}"
 
 
 def attributes(agent: v1.AgentInfo) -> Document:
