@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comity.core import durations
+from comity.core.errors import UserError
 from comity.master import shell
 from comity.master.config import MasterConfig
 from comity.policy.allocator import minimum_of
+from comity.policy.authorization import acls
 from comity.runtime import logs, process
 from comity.wire.mesos import domains
 
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         default=default.max_operator_event_stream_subscribers,
         help="operators that may watch at a time (%(default)s)",
     )
+    _add_access_flags(parser)
     _add_registry_flags(parser, default)
     parser.add_argument(
         "--publish-per-framework-metrics",
@@ -51,6 +54,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--journal", type=Path, help="file for all inputs: comity debug replay")
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
+
+
+def _add_access_flags(parser: argparse.ArgumentParser) -> None:
+    for name, text in (
+        ("readonly", "reads"),
+        ("readwrite", "the operator API and writes"),
+        ("frameworks", "schedulers"),
+    ):
+        parser.add_argument(
+            f"--authenticate-http-{name}",
+            action=argparse.BooleanOptionalAction,
+            help=f"ask for credentials for {text} (if there is --credentials)",
+        )
+    parser.add_argument(
+        "--acls",
+        type=_acls,
+        default="",
+        metavar="FILE",
+        help="access control lists, in Mesos's JSON format",
+    )
+
+
+def _acls(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        given = Path(path).read_text()
+        acls.parse(given.encode())
+    except (OSError, UnicodeDecodeError, UserError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
+    return given
 
 
 def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
@@ -167,6 +201,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         work_dir=args.work_dir,
         cluster=args.cluster,
         credentials=args.credentials,
+        authenticate_http_readonly=args.authenticate_http_readonly,
+        authenticate_http_readwrite=args.authenticate_http_readwrite,
+        authenticate_http_frameworks=args.authenticate_http_frameworks,
+        acls=args.acls,
         log_file=args.log_file,
         journal=args.journal,
         agent_removal_interval_s=args.agent_removal_rate_limit,

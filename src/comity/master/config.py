@@ -28,6 +28,14 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """File of the credentials that callers must show (HTTP Basic); None asks for none."""
     journal: Path | None = None
     """File that every input is written to, for `comity debug replay`; None for none."""
+    authenticate_http_readonly: bool | None = None
+    """Whether reads ask for credentials (realm mesos-master-readonly); None: if there are any."""
+    authenticate_http_readwrite: bool | None = None
+    """Whether the operator API and writes do (realm mesos-master-readwrite)."""
+    authenticate_http_frameworks: bool | None = None
+    """Whether schedulers do (realm mesos-master-scheduler)."""
+    acls: str = ""
+    """Access control lists: the JSON document itself; everything is allowed when empty."""
     log_file: Path | None = None
     """File that `/files/read?path=/master/log` shows: where the supervisor writes our stderr."""
     allocation_interval_s: float = 1.0

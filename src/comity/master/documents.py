@@ -39,6 +39,13 @@ class Show:
         """Whether the caller may see an executor of a framework that it may see."""
         return True
 
+    key: tuple[Any, ...] = ()
+    """Callers of whom this is equal see the same."""
+
+    def may_see_flags(self) -> bool:
+        """Whether the caller may see the master's settings."""
+        return True
+
     sees_all_tasks = True
     """Whether `may_see_task` is always true."""
 
@@ -166,7 +173,7 @@ def whole_state(state: State, show: Show) -> Document:
         "deactivated_slaves": float(len(state.agents) - active),
         "unreachable_slaves": float(len(state.unreachable_agents)),
         **views.optional(domain=state.info.domain, external_log_file=log_file),
-        "flags": views.flags(state),
+        **({"flags": views.flags(state)} if show.may_see_flags() else {}),
         "slaves": show.agents(state, state.agents.values(), views.agent, agent_key),
         "recovered_slaves": [
             views.recovered_agent(info) for info in state.recovered_agents.values()

@@ -14,11 +14,11 @@ from comity.core.ids import FrameworkId
 from comity.core.splicing import Piece
 from comity.master import (
     commands,
-    documents,
     explaining,
     fragments,
     metrics,
     operator,
+    permissions,
     reads,
     roles,
     views,
@@ -35,10 +35,14 @@ from comity.master.inputs import (
     SchedulerSubscribed,
     TeardownRequested,
 )
+from comity.master.realms import realm_of
 from comity.master.state import State
+from comity.policy.authorization.acls import Action
+from comity.policy.authorization.deciding import allows
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Request, Response, Router, Stream
+from comity.runtime.http.credentials import Guard, Realm
 from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
@@ -54,7 +58,7 @@ from comity.runtime.http.sharing import Sharing, compressed
 from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import Meter, system
 from comity.wire import prometheus
-from comity.wire.mesos import codec, link, responses, scheduler
+from comity.wire.mesos import administration, codec, link, responses, scheduler
 from comity.wire.mesos import operator as wire
 from comity.wire.mesos.codec import Format
 
@@ -62,10 +66,13 @@ from comity.wire.mesos.codec import Format
 class MasterHttp:
     """Handles every request that a master gets."""
 
-    def __init__(self, driver: Driver, state: State, files: Files) -> None:
+    def __init__(
+        self, driver: Driver, state: State, files: Files, guard: Guard | None = None
+    ) -> None:
         self._driver = driver
         self._state = state
         self._files = files
+        self._guard = guard or Guard(None)
         self._verbosity = Verbosity()
         self._router = Router()
         self._sharing = Sharing(driver, lambda: state.version)
@@ -99,8 +106,34 @@ class MasterHttp:
         """Answer one request."""
         strip_prefix(request, "master")
         shorten(request, self._router)
+        wanted = realm_of(request.path, self._state.config)
+        realm = Realm(wanted.realm, is_open=not wanted.is_required)
+        refusal = self._guard.refusal(request, realm) or self._forbidden(request)
+        if refusal is not None:
+            return refusal
         answer = await self._router.handle(request)
         return answer if isinstance(answer, Stream) else await compressed(request, answer)
+
+    def _forbidden(self, request: Request) -> Response | None:
+        """Return 403 for an endpoint that a caller may not get (mesos docs: get_endpoints)."""
+        action, thing = _GUARDED.get(request.path, (None, None))
+        if request.path.startswith("/files/") and thing is None:
+            path = request.arg("path") or ""
+            if permissions.may_read(self._state.acls, path, request.principal):
+                return None
+        if action is None or allows(self._state.acls, action, request.principal, thing):
+            return None
+        return text(403, f"Not authorized: {action.value}")
+
+    async def _command(self, make: commands.Ask, request: Request) -> Response | Stream:
+        """Do what an operator commands, if it may."""
+        if permissions.refused(self._state, make(0), request.principal):
+            return text(403, "Not authorized to do this")
+        return await self._driver.ask(make)
+
+    def _roles(self, request: Request, document: Any, action: Action = Action.VIEW_ROLE) -> Any:
+        acls, principal = self._state.acls, request.principal
+        return permissions.of_visible_roles(acls, action, principal, document)
 
     # calls
 
@@ -146,7 +179,9 @@ class MasterHttp:
             return refused.response
         command = commands.of_call(call, request.principal)
         if command is not None:
-            return await self._driver.ask(command)
+            return await self._command(command, request)
+        if permissions.refused_call(self._state.acls, call, request.principal):
+            return text(403, "Not authorized to make this call")
         if isinstance(call, wire.ListFiles | wire.ReadFile):
             return in_format(answer_file_call(self._files, call), responses.MasterResponse, format)
         if isinstance(call, LoggingCall):
@@ -157,15 +192,20 @@ class MasterHttp:
             for _ in reads.whole_v1(self._state):
                 await asyncio.sleep(0)
             new = str(uuid.uuid4())
-            return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format))
+            principal = request.principal
+            return await self._driver.ask(lambda to: OperatorSubscribed(to, new, format, principal))
         await self._driver.settled()
         if isinstance(call, wire.GetMetrics):
             pairs = [{"name": name, "value": value} for name, value in self._metrics().items()]
             shown = {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
             return in_format(Response(200, codec.encode(shown)), responses.MasterResponse, format)
-        answer = operator.answer(self._state, call, documents.Show())
+        answer = operator.answer(self._state, call, self._show(request))
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this master yet")
+        if isinstance(call, wire.GetRoles | administration.GetWeights):
+            answer = self._roles(request, answer)
+        elif isinstance(call, administration.GetQuota):
+            answer = self._roles(request, answer, Action.GET_QUOTA)
         response = Response(200, codec.encode(answer))
         return in_format(response, responses.MasterResponse, format)
 
@@ -175,7 +215,7 @@ class MasterHttp:
                 command = commands.of_form(path, form_of(request), request.principal)
             except commands.FormInvalid as error:
                 return text(400, str(error))
-            return await self._driver.ask(command)
+            return await self._command(command, request)
 
         return handler
 
@@ -185,30 +225,35 @@ class MasterHttp:
                 command = commands.of_json((method, path), request.body)
             except commands.FormInvalid as error:
                 return text(400, str(error))
-            return await self._driver.ask(command)
+            return await self._command(command, request)
 
         return handler
 
     async def _remove_quota(self, request: Request, role: str) -> Response | Stream:
-        return await self._driver.ask(lambda to: QuotaRemoved(to, role))
+        return await self._command(lambda to: QuotaRemoved(to, role), request)
 
     async def _teardown(self, request: Request) -> Response | Stream:
         framework_id = form_of(request).get("frameworkId") or request.arg("frameworkId")
         if not framework_id:
             return text(400, "Missing 'frameworkId' query parameter")
         wanted = FrameworkId(framework_id)
-        return await self._driver.ask(lambda to: TeardownRequested(to, wanted))
+        return await self._command(lambda to: TeardownRequested(to, wanted), request)
 
     # reads
+
+    def _show(self, request: Request) -> fragments.Cached:
+        return permissions.show_for(self._state, request.principal)
 
     def _documents(self) -> dict[str, Callable[[Request], Any]]:
         state = self._state
         return {
             "/maintenance/schedule": lambda request: state.maintenance.schedule,
             "/maintenance/status": lambda request: views.maintenance_status(state),
-            "/roles": lambda request: roles.legacy_roles(state),
-            "/weights": lambda request: roles.weights(state),
-            "/quota": lambda request: roles.quota_status(state),
+            "/roles": lambda request: self._roles(request, roles.legacy_roles(state)),
+            "/weights": lambda request: self._roles(request, roles.weights(state)),
+            "/quota": lambda request: self._roles(
+                request, roles.quota_status(state), Action.GET_QUOTA
+            ),
             "/flags": lambda request: {"flags": views.flags(state)},
             "/metrics/snapshot": lambda request: self._metrics(),
             "/version": lambda request: {"version": VERSION},
@@ -245,8 +290,8 @@ class MasterHttp:
                     reads.page_of(args)
                 except reads.ArgInvalid as error:
                     return text(400, str(error))
-            state, show = self._state, fragments.CACHED
-            key = (read.build, tuple(sorted(args.items())), callback)
+            state, show = self._state, self._show(request)
+            key = (read.build, tuple(sorted(args.items())), callback, show.key)
 
             def build() -> list[Piece]:
                 made = reads.assembled(read.build(state, args, show), show)
@@ -262,15 +307,16 @@ class MasterHttp:
         return handler
 
     async def _big_v1(self, request: Request, call: wire.MasterCall, format: Format) -> Response:
-        state, show = self._state, fragments.CACHED
+        state, show = self._state, self._show(request)
+        key = (type(call), show.key)
         warm = reads.V1[type(call)](state)
 
         def build() -> list[Piece]:
             return reads.assembled(operator.answer(state, call, show), show)
 
         if format is Format.JSON:
-            return await self._sharing.answer(request, type(call), warm, build)
-        document = await self._sharing.blocks(type(call), warm, build)
+            return await self._sharing.answer(request, key, warm, build)
+        document = await self._sharing.blocks(key, warm, build)
         whole = Response(200, b"".join(document.blocks.result()))
         # Beside the loop: of many tasks this takes seconds.
         return await asyncio.to_thread(in_format, whole, responses.MasterResponse, format)
@@ -312,6 +358,20 @@ def _measured(driver: Driver) -> dict[str, float]:
         **driver.commits.numbers("registrar/state_store_ms"),
         **system(),
     }
+
+
+_GUARDED: dict[str, tuple[Action, str | None]] = {
+    "/flags": (Action.VIEW_FLAGS, None),
+    "/metrics/snapshot": (Action.GET_ENDPOINT, "/metrics/snapshot"),
+    "/logging/toggle": (Action.GET_ENDPOINT, "/logging/toggle"),
+    "/files/debug": (Action.GET_ENDPOINT, "/files/debug"),
+    "/files/read": (Action.ACCESS_MESOS_LOG, None),
+    "/files/download": (Action.ACCESS_MESOS_LOG, None),
+    "/files/browse": (Action.ACCESS_MESOS_LOG, None),
+    "/maintenance/schedule": (Action.GET_MAINTENANCE_SCHEDULE, None),
+    "/maintenance/status": (Action.GET_MAINTENANCE_STATUS, None),
+}
+"""Endpoints that have a rule of their own."""
 
 
 async def _post_only(request: Request) -> Response:

@@ -152,6 +152,7 @@ class OperatorSubscribed(Struct, frozen=True, tag=True):
     to: int
     stream: str
     format: Format = Format.JSON
+    principal: str | None = None
 
 
 class DrainCheckDue(Struct, frozen=True, tag=True):

@@ -38,6 +38,7 @@ from comity.master.inputs import (
 )
 from comity.master.state import State
 from comity.master.table import table
+from comity.policy.authorization import acls
 from comity.resources.amounts import NOTHING
 from comity.wire.mesos import codec, link, v1
 from comity.wire.mesos.maintenance import DrainInfo
@@ -83,6 +84,8 @@ class Master:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        if state.config.acls:
+            state.acls = acls.parse(state.config.acls.encode())
 
     def step(self, item: object, now: Instant, out: Outbox) -> None:
         """Handle one input."""

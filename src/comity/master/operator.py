@@ -30,7 +30,7 @@ def answer(state: State, call: operator.MasterCall, show: documents.Show) -> Doc
         case operator.GetFrameworks():
             return {"type": "GET_FRAMEWORKS", "get_frameworks": _frameworks(state, show)}
         case operator.GetExecutors():
-            return {"type": "GET_EXECUTORS", "get_executors": _executors(state)}
+            return {"type": "GET_EXECUTORS", "get_executors": _executors(state, show)}
         case operator.GetTasks():
             return {"type": "GET_TASKS", "get_tasks": _tasks(state, show)}
         case operator.GetRoles():
@@ -57,7 +57,7 @@ def whole_state(state: State, show: documents.Show) -> Document:
     """Return what GET_STATE and the first event of a subscription hold."""
     return {
         "get_tasks": _tasks(state, show),
-        "get_executors": _executors(state),
+        "get_executors": _executors(state, show),
         "get_frameworks": _frameworks(state, show),
         "get_agents": _agents(state, show),
     }
@@ -145,12 +145,14 @@ def _operation(one: Operation) -> OperationRecord:
     )
 
 
-def _executors(state: State) -> Document:
+def _executors(state: State, show: documents.Show) -> Document:
     return {
         "executors": [
             {"executor_info": each.info, "agent_id": {"value": agent_id}}
             for one in state.frameworks.values()
+            if show.may_see_framework(one)
             for (agent_id, _), each in one.executors.items()
+            if show.may_see_executor(one, each)
         ]
     }
 

@@ -13,7 +13,7 @@ from comity.runtime import logs
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
-from comity.runtime.http.credentials import authenticator
+from comity.runtime.http.credentials import Guard, admit, known_principals
 from comity.runtime.journal import Journal
 from comity.runtime.process import settle_heap
 from comity.runtime.sqlite import SqliteStore
@@ -41,8 +41,9 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
     files = Files()
     if config.log_file is not None:
         files.attach("/master/log", config.log_file)
-    http = MasterHttp(driver, state, files)
-    server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-master"))
+    known = known_principals(config.credentials)
+    http = MasterHttp(driver, state, files, Guard(known))
+    server = Server(http.handle, authenticate=admit if known is not None else None)
     for timer in out.timers:
         driver.arm(timer)
     _, port = await server.start(config.ip, config.port)

@@ -10,7 +10,7 @@ not terminal and of its executors; offered is the sum of its offers; the allocat
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, uuid_from
 from comity.core.instants import Instant
@@ -21,6 +21,7 @@ from comity.master.holdings import Holding
 from comity.master.holdings import Task as Task
 from comity.master.maintenance import Maintenance
 from comity.policy.allocator import Allocator
+from comity.policy.authorization.acls import PERMISSIVE, Acls
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import operations, v1
 from comity.wire.mesos.codec import Format
@@ -181,6 +182,13 @@ class Agent:
         return total
 
 
+class Subscriber(NamedTuple):
+    """An operator that watches."""
+
+    format: Format
+    principal: str | None
+
+
 @dataclass(slots=True)
 class State:
     """The whole of a master."""
@@ -213,7 +221,7 @@ class State:
     """Deactivated to be emptied, or empty by now."""
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     streams: dict[str, FrameworkId] = field(default_factory=dict)
-    subscribers: dict[str, Format] = field(default_factory=dict)
+    subscribers: dict[str, Subscriber] = field(default_factory=dict)
     """Streams of operators that watch, the oldest first."""
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     offers: dict[OfferId, Offer] = field(default_factory=dict)
@@ -224,6 +232,8 @@ class State:
     dirty_cycle_set: bool = False
     next_cycle_at: float = 0.0
     """When the next allocation cycle over all agents is due."""
+    acls: Acls = PERMISSIVE
+    """Who may do what."""
     version: int = 0
     """Grows with every input that may change what readers see."""
     counters: dict[str, int] = field(default_factory=dict)

@@ -323,6 +323,11 @@ def maintenance_status(state: State) -> ClusterStatus:
     )
 
 
+def _required(config: MasterConfig, given: bool | None) -> str:
+    """Return whether callers must prove who they are, as a flag."""
+    return str(config.credentials is not None and given is not False).lower()
+
+
 def flags(state: State) -> dict[str, str]:
     """Return the settings as Mesos shows flags: names and strings."""
     config = state.config
@@ -330,7 +335,10 @@ def flags(state: State) -> dict[str, str]:
         "allocation_interval": f"{config.allocation_interval_s:g}secs",
         "agent_ping_timeout": f"{config.ping_interval_s:g}secs",
         "agent_reregister_timeout": f"{config.agent_reregister_timeout_s:g}secs",
-        "authenticate_frameworks": str(config.credentials is not None).lower(),
+        "authenticate_frameworks": _required(config, config.authenticate_http_frameworks),
+        "authenticate_http_frameworks": _required(config, config.authenticate_http_frameworks),
+        "authenticate_http_readonly": _required(config, config.authenticate_http_readonly),
+        "authenticate_http_readwrite": _required(config, config.authenticate_http_readwrite),
         "cluster": config.cluster,
         "ip": config.ip,
         "max_agent_ping_timeouts": str(config.pings_missed_max),

@@ -5,6 +5,7 @@ from collections import deque
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
+from comity.master import permissions
 from comity.master.handlers import ids, publishing, sending, terms
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_from_framework
@@ -48,6 +49,8 @@ def on_scheduler_subscribed(
         OpenStream(to=item.to, stream=item.stream, content_type=item.format.value, headers=headers)
     )
     fault = fault_of(state, info, item.call.subscribe)
+    if fault is None and not permissions.may_use_roles(state.acls, info, roles_of(info)):
+        fault = f"Not authorized to use roles '{', '.join(roles_of(info))}'"
     if fault is not None:
         _end_stream(item.stream, item.format, fault, out)
         return

@@ -7,6 +7,7 @@ or not at all. What makes a task or a group bad is in `validation`.
 from comity.core.effects import Outbox
 from comity.core.ids import ExecutorId
 from comity.core.instants import Instant
+from comity.master import permissions
 from comity.master.handlers import publishing, sending
 from comity.master.handlers.placing import Place
 from comity.master.handlers.validation import executors, groups, tasks
@@ -93,6 +94,13 @@ def _launch_tasks(
             place.dropped.append(f"LAUNCH: task {info.task_id.value}: {fault}")
             _refuse_one(state, framework, info, why, now, out)
             continue
+        user = permissions.may_run(state.acls, framework, info)
+        if user is not None:
+            text = _not_authorized(user)
+            place.dropped.append(f"LAUNCH: task {info.task_id.value}: {text}")
+            why = (v1.Reason.TASK_UNAUTHORIZED, text)
+            _refuse_one(state, framework, info, why, now, out)
+            continue
         if info.executor is not None:
             _record_executor(framework, place, info.executor, executor_wanted)
         task = _record_task(framework, place, info, wanted)
@@ -103,6 +111,10 @@ def _launch_tasks(
             framework_info=framework.info, tasks=tuple(run), running_executors=running
         )
         sending.to_agent(place.agent, event, out)
+
+
+def _not_authorized(user: str) -> str:
+    return f"Not authorized to launch as user '{user}'"
 
 
 def _launch_group(
@@ -121,6 +133,15 @@ def _launch_group(
         place.dropped.append(f"LAUNCH_GROUP: {fault}")
         _refuse(state, framework, operation, str(fault), now, out)
         return
+    for info in group.task_group.tasks:
+        user = permissions.may_run(state.acls, framework, info)
+        if user is not None:
+            text = _not_authorized(user)
+            place.dropped.append(f"LAUNCH_GROUP: {text}")
+            for each in group.task_group.tasks:
+                why = (v1.Reason.TASK_GROUP_UNAUTHORIZED, text)
+                _refuse_one(state, framework, each, why, now, out)
+            return
     starts = not executors.runs(framework, place, group.executor)
     _record_executor(framework, place, group.executor, executor_wanted)
     for info, held in zip(group.task_group.tasks, wanted, strict=True):

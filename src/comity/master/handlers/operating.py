@@ -8,6 +8,7 @@ applies it before it runs what uses it. An agent that registers again says what 
 from comity.core.effects import Outbox
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
+from comity.master import permissions
 from comity.master.handlers import converting, feedback, sending
 from comity.master.handlers.converting import Asker, OperationInvalid
 from comity.master.handlers.cycles import want_cycle
@@ -28,6 +29,8 @@ def perform(
     """Perform a framework's operation on what is left of its offers."""
     asker = Asker(framework.info.principal, place.role)
     try:
+        if not permissions.may_perform(state.acls, framework.info.principal, operation):
+            raise OperationInvalid(f"Not authorized to {operation.type} as this principal")
         conversion = converting.conversion_of(operation, asker, place.agent.total)
         if not place.remaining.contains(conversion.consumed):
             raise OperationInvalid(

@@ -7,12 +7,13 @@ and allocations are never told. A subscriber that does not read is cut by its ow
 
 from collections.abc import Callable
 
+from comity.core import splicing
 from comity.core.effects import CloseStream, OpenStream, Outbox, Send, SetTimer
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
-from comity.master import documents, metrics, operator, views
+from comity.master import documents, metrics, operator, permissions, views
 from comity.master.inputs import OperatorSubscribed, SubscriberHeartbeatDue
-from comity.master.state import Agent, Framework, State, Task
+from comity.master.state import Agent, Framework, State, Subscriber, Task
 from comity.master.table import table
 from comity.wire import recordio
 from comity.wire.mesos import codec, v1
@@ -32,13 +33,16 @@ def on_operator_subscribed(
         oldest = next(iter(state.subscribers))
         del state.subscribers[oldest]
         out.sends.append(CloseStream(oldest))
-    state.subscribers[item.stream] = item.format
+    state.subscribers[item.stream] = Subscriber(item.format, item.principal)
     out.sends.append(OpenStream(to=item.to, stream=item.stream, content_type=item.format.value))
+    show = permissions.show_for(state, item.principal)
     body = {
-        "get_state": operator.whole_state(state, documents.Show()),
+        "get_state": operator.whole_state(state, show),
         "heartbeat_interval_seconds": state.config.heartbeat_interval_s,
     }
-    record = _record({"type": "SUBSCRIBED", "subscribed": body}, item.format)
+    snapshot = splicing.skeleton({"type": "SUBSCRIBED", "subscribed": body})
+    data = b"".join(splicing.joined(splicing.pieces(snapshot, show)))
+    record = _record(data, item.format)
     out.sends.append(Send(item.stream, record))
     _beat(state, item.stream, now, out)
 
@@ -53,23 +57,41 @@ def on_subscriber_heartbeat_due(
 
 
 def _beat(state: State, stream: str, now: Instant, out: Outbox) -> None:
-    out.sends.append(Send(stream, _record({"type": "HEARTBEAT"}, state.subscribers[stream])))
+    format = state.subscribers[stream].format
+    out.sends.append(Send(stream, _record(b'{"type":"HEARTBEAT"}', format)))
     due = Instant(now + state.config.heartbeat_interval_s)
     out.timers.append(SetTimer(SubscriberHeartbeatDue(stream), due))
 
 
-def _publish(state: State, build: Callable[[], operator.Document], out: Outbox) -> None:
+def _publish(
+    state: State,
+    build: Callable[[], operator.Document],
+    out: Outbox,
+    framework: Framework | None = None,
+    task: Task | None = None,
+) -> None:
+    """Tell an event about a framework, or one of its tasks, to those who may see that."""
     if not state.subscribers:
         return
-    event = build()
-    formats = dict.fromkeys(state.subscribers.values())
+    event = codec.encode(build())
+    formats = dict.fromkeys(each.format for each in state.subscribers.values())
     records = {format: _record(event, format) for format in formats}
-    out.sends += [Send(stream, records[format]) for stream, format in state.subscribers.items()]
+    out.sends += [
+        Send(stream, records[each.format])
+        for stream, each in state.subscribers.items()
+        if framework is None or _may_see(state, each, framework, task)
+    ]
 
 
-def _record(event: operator.Document, format: codec.Format) -> bytes:
-    """Return an event as a record; the document is what the message `events.Event` says."""
-    data = codec.encode(event)
+def _may_see(state: State, subscriber: Subscriber, framework: Framework, task: Task | None) -> bool:
+    show = permissions.show_for(state, subscriber.principal)
+    if not show.may_see_framework(framework):
+        return False
+    return task is None or show.may_see_task(framework, task)
+
+
+def _record(data: bytes, format: codec.Format) -> bytes:
+    """Return an event, in JSON what the message `events.Event` says, as a record."""
     if format is not codec.Format.JSON:
         data = codec.encode(codec.decode(codec.MASTER_EVENT, data), format)
     return recordio.encode(data)
@@ -84,6 +106,8 @@ def task_added(state: State, task: Task, out: Outbox) -> None:
         state,
         lambda: {"type": "TASK_ADDED", "task_added": {"task": views.written(task)}},
         out,
+        _framework_of(state, task),
+        task,
     )
 
 
@@ -98,7 +122,12 @@ def remember_status(state: State, task: Task, status: v1.TaskStatus, out: Outbox
     if status.state is last and status.reason not in _ALWAYS_TOLD:
         return
     body = {"framework_id": task.info.framework_id, "status": kept, "state": task.state}
-    _publish(state, lambda: {"type": "TASK_UPDATED", "task_updated": body}, out)
+    event = {"type": "TASK_UPDATED", "task_updated": body}
+    _publish(state, lambda: event, out, _framework_of(state, task), task)
+
+
+def _framework_of(state: State, task: Task) -> Framework | None:
+    return state.frameworks.get(FrameworkId(task.info.framework_id.value))
 
 
 def agent_added(state: State, agent: Agent, out: Outbox) -> None:
@@ -127,6 +156,7 @@ def framework_added(state: State, framework: Framework, out: Outbox) -> None:
             },
         },
         out,
+        framework,
     )
 
 
@@ -141,10 +171,13 @@ def framework_updated(state: State, framework: Framework, out: Outbox) -> None:
             },
         },
         out,
+        framework,
     )
 
 
 def framework_removed(state: State, framework: Framework, out: Outbox) -> None:
     """A framework ended."""
     body = {"framework_info": framework.info}
-    _publish(state, lambda: {"type": "FRAMEWORK_REMOVED", "framework_removed": body}, out)
+    _publish(
+        state, lambda: {"type": "FRAMEWORK_REMOVED", "framework_removed": body}, out, framework
+    )

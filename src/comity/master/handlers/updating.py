@@ -5,6 +5,7 @@ The one scheduler call that is answered with 200, or with why not (Mesos: Master
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
+from comity.master import permissions
 from comity.master.handlers import frameworks, publishing, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.withdrawing import withdraw_offers
@@ -26,7 +27,11 @@ def update_framework(
     if fault is not None:
         sending.refused(to, 400, fault, out)
         return
-    has_changed = framework.info != body.framework_info
+    info = body.framework_info
+    if not permissions.may_use_roles(state.acls, info, frameworks.roles_of(info)):
+        sending.refused(to, 403, "Not authorized to use the framework's roles", out)
+        return
+    has_changed = framework.info != info
     frameworks.replace_info(framework, body.framework_info)
     framework.suppressed = set(body.suppressed_roles)
     framework.offer_constraints = body.offer_constraints

@@ -73,6 +73,7 @@ class Request:
     __slots__ = (
         "_query",
         "body",
+        "claims",
         "feed",
         "headers",
         "method",
@@ -96,6 +97,8 @@ class Request:
         self.feed: Feed | None = None
         self.peer = peer
         self.principal: str | None = None
+        self.claims: dict[str, str] = {}
+        """What the caller's token says; empty when it showed none."""
         self._query: dict[str, list[str]] | None = None
 
     @property
