@@ -9,7 +9,7 @@ from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.placing import Place
 from comity.master.handlers.withdrawing import forget_offer, withdraw_offers
 from comity.master.state import Framework, Offer, State
-from comity.policy.allocator import Refusal
+from comity.policy.allocator import Refusal, expiry
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import scheduler, v1
 
@@ -163,7 +163,7 @@ def _give_back(
     if not resources:
         return
     if refuse_s > 0:
-        refusal = Refusal(resources, Instant(now + refuse_s))
+        refusal = Refusal(resources, expiry(now, refuse_s))
         state.allocator.refuse(agent_id, framework.id, role, refusal)
     state.allocator.released(agent_id, framework.id, role, resources)
 

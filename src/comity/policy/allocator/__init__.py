@@ -9,7 +9,7 @@ says why a framework gets nothing.
 from comity.policy.allocator.allocator import Allocator
 from comity.policy.allocator.cycle import Allocation
 from comity.policy.allocator.explaining import Obstacle, RoleExplained
-from comity.policy.allocator.filters import Refusal
+from comity.policy.allocator.filters import Refusal, expiry
 from comity.policy.allocator.terms import Minimum, Settings, Terms, Traits, minimum_of
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Settings",
     "Terms",
     "Traits",
+    "expiry",
     "minimum_of",
 ]

@@ -37,7 +37,6 @@ class Cycle:
         self._chance = chance
         self._now = now
         self._given: list[Allocation] = []
-        self._sated = 0
 
     def run(self, agents: Iterable[Agent]) -> list[Allocation]:
         """Give out what is free of these agents."""
@@ -48,11 +47,10 @@ class Cycle:
         book.tree.settle()
         candidates = [agent for agent in agents if agent.active and self._wanted(agent)]
         if self._quotas.in_force:
-            self._quotas.begin()
+            self._quotas.begin(book.minimums)
             for agent in self._shuffled(candidates):
                 if not self._give_guarantees(agent):
                     break
-            self._note_sated()
             for agent in self._shuffled(candidates):
                 self._give_by_quota(agent)
         else:
@@ -102,7 +100,7 @@ class Cycle:
         """Give to roles what they are guaranteed; False when no guarantee is unsatisfied."""
         unhelped = 0
         while True:
-            hungry = self._quotas.hungry()
+            hungry = self._quotas.hungry
             if not hungry:
                 return False
             wanted = self._wanted(agent) & hungry & ~unhelped
@@ -118,8 +116,8 @@ class Cycle:
     def _give_by_quota(self, agent: Agent) -> None:
         unhelped = 0
         while wanted := self._wanted(agent) & ~unhelped:
-            if agent.portion.is_plain and self._sated:
-                wanted &= ~self._sated
+            if agent.portion.is_plain:
+                wanted &= ~self._quotas.sated
             client = self._book.tree.pick(wanted)
             if client is None:
                 return
@@ -135,8 +133,6 @@ class Cycle:
         top = client.role.top
         self._take(agent, client, offered)
         self._quotas.given(top, offered)
-        if self._quotas.of(top.name).limits:
-            self._note_sated()
         return 0
 
     def _alike(self, agent: Agent, client: Client) -> int:
@@ -147,6 +143,3 @@ class Cycle:
             if sight.viewers & client.mask:
                 return leaf.mask & sight.viewers
         return client.mask
-
-    def _note_sated(self) -> None:
-        self._sated = self._quotas.sated(self._book.minimums)

@@ -50,8 +50,8 @@ def explain(
     if framework is None:
         return []
     book.flush()
-    quotas.begin()
-    sated = quotas.sated(book.minimums) if quotas.in_force else 0
+    quotas.begin(book.minimums)
+    sated = quotas.sated
     return [_role(book, quotas, framework, client, (sated, now)) for client in _clients(framework)]
 
 
@@ -112,7 +112,7 @@ def _reason(book: Book, quotas: Quotas, client: Client, agent: Agent, now: Insta
 def _by_quota(book: Book, quotas: Quotas, client: Client, agent: Agent) -> str:
     """Return whether what quota leaves of an agent is worth an offer, and whose quota it is."""
     seen, top = agent.seen_by(client.mask), client.role.top
-    wanted = quotas.guaranteed(top, seen) if quotas.hungry() & client.mask else None
+    wanted = quotas.guaranteed(top, seen) if quotas.hungry & client.mask else None
     if wanted is None:
         wanted = quotas.fair(top, seen)
     if not book.closed(agent, wanted) & client.mask:

@@ -22,12 +22,17 @@ class Refusal(NamedTuple):
     expires: Instant
 
 
-def expiry(now: Instant, seconds: float) -> Instant:
-    """Return when a refusal of `seconds` ends: never early, and late by at most a sixty-fourth.
+EXACT_S = 4.0
 
-    Rounding lets refusals that were made one after another end together.
+
+def expiry(now: Instant, seconds: float) -> Instant:
+    """Return when a refusal of `seconds` ends: never early; a long one up to a sixty-fourth late.
+
+    Rounding lets refusals that were made one after another end together, as one group.
     """
-    grain = 2.0 ** math.floor(math.log2(seconds / 128)) if seconds > 0 else 1.0
+    if seconds < EXACT_S:
+        return Instant(now + seconds)
+    grain = 2.0 ** math.floor(math.log2(seconds / 64))
     return Instant(math.ceil((now + seconds) / grain) * grain)
 
 

@@ -51,6 +51,11 @@ class Quotas:
         self._consumed: dict[str, Quantities] = {}
         self._required: Quantities = {}
         self._available: Quantities = {}
+        self._minimums: list[Minimum] = []
+        self.hungry = 0
+        """The clients of roles whose guarantees are not satisfied."""
+        self.sated = 0
+        """The clients that can get nothing unreserved worth an offer, by their limits."""
 
     def set(self, role: str, quota: Quota) -> None:
         """Set a role's quota; an empty one removes it."""
@@ -89,35 +94,31 @@ class Quotas:
 
     # one cycle
 
-    def begin(self) -> None:
+    def begin(self, minimums: list[Minimum]) -> None:
         """Work out what is consumed, held back and available now."""
+        self._minimums = minimums
         self._consumed = {role: self.consumed(role) for role in self._quotas}
         self._required = {}
+        self.hungry = self.sated = 0
         for role, quota in self._quotas.items():
-            lacking = shortfall(quota.guarantees, self._consumed[role])
-            add(self._required, tuple(lacking.items()))
+            add(self._required, tuple(shortfall(quota.guarantees, self._consumed[role]).items()))
+            node = self._tree.root.children.get(role)
+            if node is not None:
+                self._classify(node)
         self._available = dict(self._metered)
         for node in self._tree.root.children.values():
             add(self._available, tuple(node.allocated.items()), -1)
             add(self._available, tuple(node.unmetered.items()))
 
-    def hungry(self) -> int:
-        """Return the clients of roles whose guarantees are not satisfied."""
-        mask = 0
-        for role, quota in self._quotas.items():
-            node = self._tree.root.children.get(role)
-            if node is not None and shortfall(quota.guarantees, self._consumed[role]):
-                mask |= node.mask
-        return mask
-
-    def sated(self, minimums: list[Minimum]) -> int:
-        """Return the clients that can get nothing unreserved worth an offer, by their limits."""
-        mask = 0
-        for role, quota in self._quotas.items():
-            node = self._tree.root.children.get(role)
-            if node is not None and not _has_room(quota.limits, self._consumed[role], minimums):
-                mask |= node.mask
-        return mask
+    def _classify(self, top: Node) -> None:
+        """Note whether a role lacks what it is guaranteed, and whether it is at its limit."""
+        quota, consumed = self._quotas[top.name], self._consumed[top.name]
+        self.hungry &= ~top.mask
+        self.sated &= ~top.mask
+        if shortfall(quota.guarantees, consumed):
+            self.hungry |= top.mask
+        if quota.limits and not _has_room(quota.limits, consumed, self._minimums):
+            self.sated |= top.mask
 
     def guaranteed(self, top: Node, portion: Portion) -> Portion | None:
         """Return what a role with unsatisfied guarantees gets of a portion; None when no use."""
@@ -171,6 +172,7 @@ class Quotas:
             self._required[name] -= amount - after.get(name, 0)
             if not self._required[name]:
                 del self._required[name]
+        self._classify(top)
 
 
 def _within_limits(metered: Resources, quota: Quota, consumed: Quantities) -> Resources:
