@@ -5,6 +5,7 @@ import random
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import astuple
 
 from comity.policy.allocator import Allocator, Refusal, Settings, Terms, Traits
 from comity.policy.allocator.constraints import HOSTNAME, Predicate, Selector, equal_to
@@ -264,7 +265,7 @@ class Histories(RuleBasedStateMachine):
         self.now += seconds
         expected = self.dumb.cycle(self.now)
         found = self.clever.allocate(self.now, everything=True)
-        assert [tuple(one) for one in found] == expected
+        assert [astuple(one) for one in found] == expected
 
     @rule(at=st.integers(0, 99), seconds=st.sampled_from([1.0, 5.0]), rounds=st.integers(1, 4))
     def declines_and_cycles(self, at, seconds, rounds):

@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from comity.core.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, uuid_from
 from comity.core.instants import Instant
 from comity.core.splicing import Skeleton
@@ -43,8 +45,7 @@ class Operation:
     """The last one that is known here."""
 
 
-@dataclass(slots=True)
-class Offer:
+class Offer(Struct):
     """An outstanding offer."""
 
     id: OfferId
@@ -126,8 +127,9 @@ class OfferFragments:
 
     info: v1.AgentInfo
     resources: Resources
-    variants: dict[tuple[bool, bool, str | None], list[bytes]] = field(default_factory=dict)
-    """By whether it is protobuf, whether refined reservations are shown, and the role."""
+    variant: str
+    """Format, whether roles and refined reservations are shown, in protobuf the role."""
+    parts: list[bytes]
 
 
 _SHOWN = frozenset(

@@ -4,6 +4,7 @@ import pytest
 
 from comity.core.effects import Outbox, Send
 from comity.core.instants import Instant
+from comity.master import offer_views
 from comity.master.handlers import offering
 from comity.master.inputs import AllocationDue
 from comity.master.state import Offer
@@ -32,6 +33,13 @@ def world_of(format, can, role="r"):
     return world.state, framework, agent
 
 
+def encoded(state, framework, agent, offer):
+    made = offering.OfferWriter(state, framework)
+    made.add(agent, offer)
+    [only] = made.offers
+    return only
+
+
 @pytest.mark.parametrize("format", list(Format))
 @pytest.mark.parametrize("can", CAPABILITIES)
 @pytest.mark.parametrize("role", ["r", "r/é"])
@@ -41,11 +49,11 @@ def test_a_spliced_offer_is_the_encoded_offer(format, can, role):
     free = text.parse("cpus:4;mem:1024;cpus(r):2;ports:[31000-31009]")
     for number in range(3):
         offer = Offer(f"M-O{number * 500}", framework.id, agent.id, role, free)
-        message = offering.written(framework, agent, offer, shown)
-        assert offering.encoded(state, framework, agent, offer) == codec.encode(message, format)
+        message = offer_views.written(framework, agent, offer, shown)
+        assert encoded(state, framework, agent, offer) == codec.encode(message, format)
     less = Offer("M-O9", framework.id, agent.id, role, text.parse("cpus:1;mem:32"))
-    message = offering.written(framework, agent, less, shown)
-    assert offering.encoded(state, framework, agent, less) == codec.encode(message, format)
+    message = offer_views.written(framework, agent, less, shown)
+    assert encoded(state, framework, agent, less) == codec.encode(message, format)
 
 
 @pytest.mark.parametrize("format", list(Format))
@@ -53,11 +61,11 @@ def test_fragments_follow_the_agent(format):
     state, framework, agent = world_of(format, ())
     free = text.parse("cpus:4")
     offer = Offer("M-O1", framework.id, agent.id, "r", free)
-    before = offering.encoded(state, framework, agent, offer)
+    before = encoded(state, framework, agent, offer)
     agent.info = codec.replace(agent.info, hostname="another")
-    after = offering.encoded(state, framework, agent, offer)
+    after = encoded(state, framework, agent, offer)
     assert before != after
-    assert after == codec.encode(offering.written(framework, agent, offer, None), format)
+    assert after == codec.encode(offer_views.written(framework, agent, offer, None), format)
 
 
 def test_executors_of_the_framework_are_in_its_offers_only():

@@ -5,8 +5,6 @@ text with only the two ids (and the role) left out, and an event is joined from 
 is byte for byte what encoding the whole message gives; a test compares them.
 """
 
-import functools
-
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, OfferId
 from comity.core.instants import Instant
@@ -31,93 +29,102 @@ _PROTOBUF_EVENT = codec.encode(_EVENT, Format.PROTOBUF)[:-1]  # without the leng
 _ID, _FRAMEWORK_ID, _VALUE, _OFFERS = 1, 2, 1, 1
 """Numbers of fields: Offer.id, Offer.framework_id, OfferID.value, Event.Offers.offers."""
 
-FRAGMENTS_MAX = 8
-"""Variants kept per agent: formats, refined reservations or not, in protobuf roles."""
-
 
 def make_offers(state: State, given: list[Allocation], now: Instant, out: Outbox) -> None:
     """Make offers of allocations, one event per framework."""
-    first = state.next_offer
-    texts: dict[FrameworkId, list[bytes]] = {}
-    for agent_id, framework_id, role, bundle in given:
-        framework, agent = state.frameworks[framework_id], state.agents[agent_id]
-        offer_id = OfferId(f"{state.id}-O{state.next_offer}")
-        state.next_offer += 1
-        offer = Offer(offer_id, framework_id, agent_id, role, bundle)
-        state.offers[offer_id] = framework.offers[offer_id] = agent.offers[offer_id] = offer
-        offers = texts.get(framework_id)
-        if offers is None:
-            offers = texts[framework_id] = []
-        offers.append(encoded(state, framework, agent, offer))
+    prefix, first = f"{state.id}-O", state.next_offer
+    writers: dict[FrameworkId, OfferWriter] = {}
+    for number, one in enumerate(given, first):
+        agent, framework_id = state.agents[one.agent_id], one.framework_id
+        writer = writers.get(framework_id)
+        if writer is None:
+            writer = OfferWriter(state, state.frameworks[framework_id])
+            writers[framework_id] = writer
+        offer_id = OfferId(f"{prefix}{number}")
+        offer = Offer(offer_id, framework_id, agent.id, one.role, one.resources)
+        state.offers[offer_id] = writer.framework.offers[offer_id] = agent.offers[offer_id] = offer
+        writer.add(agent, offer)
+    state.next_offer += len(given)
     timeout_s = state.config.offer_timeout_s
     if given and timeout_s is not None:
         due = OffersDue(first, state.next_offer)
         out.timers.append(SetTimer(due, Instant(now + timeout_s)))
-    for framework_id, offers in texts.items():
-        state.count("master/messages_resource_offers", len(offers))
-        framework = state.frameworks[framework_id]
-        framework.count("offers/sent", len(offers))
-        event = event_of(offers, framework.format)
-        sending.encoded_to_framework(framework, scheduler.EventOffers, event, out)
+    for writer in writers.values():
+        framework = writer.framework
+        state.count("master/messages_resource_offers", len(writer.offers))
+        framework.count("offers/sent", len(writer.offers))
+        sending.encoded_to_framework(framework, scheduler.EventOffers, writer.event(), out)
 
 
-def event_of(offers: list[bytes], format: Format) -> bytes:
-    """Return the event that carries encoded offers."""
-    if format is Format.PROTOBUF:
-        body = b"".join([protobuf.embedded(_OFFERS, offer) for offer in offers])
-        return _PROTOBUF_EVENT + protobuf.sized(body)
-    return b'{"type":"OFFERS","offers":{"offers":[%b]}}' % b",".join(offers)
+class OfferWriter:
+    """Writes offers as one framework wants to read them."""
 
+    def __init__(self, state: State, framework: Framework) -> None:
+        self.framework = framework
+        self.offers: list[bytes] = []
+        self._state = state
+        self._knows_maintenance = bool(state.maintenance.unavailability)
+        self._is_protobuf = framework.format is Format.PROTOBUF
+        self._has_roles = "MULTI_ROLE" in framework.capabilities
+        is_refined = "RESERVATION_REFINEMENT" in framework.capabilities
+        self._variant = f"{self._is_protobuf} {is_refined} {self._has_roles} "
+        if self._is_protobuf:
+            self._framework_id = _embedded_id(_FRAMEWORK_ID, framework.id)
+        else:
+            text = codec.encode(framework.id)
+            self._framework_id = b'"},"framework_id":{"value":%b},' % text
 
-def encoded(state: State, framework: Framework, agent: Agent, offer: Offer) -> bytes:
-    """Return an offer as its framework wants to read it."""
-    shown = offer.role if "MULTI_ROLE" in framework.capabilities else None
-    away = unavailability_of(state, agent)
-    if away is not None or _has_executors(agent, framework):
-        whole = codec.replace(written(framework, agent, offer, shown), unavailability=away)
-        return codec.encode(whole, framework.format)
-    if framework.format is Format.PROTOBUF:
-        [rest] = _parts(framework, agent, offer, shown)
-        ids = (_embedded_id(_ID, offer.id), _embedded_id(_FRAMEWORK_ID, framework.id))
-        return b"".join((*ids, rest))
-    parts = _parts(framework, agent, offer, None if shown is None else "")
-    head = b'{"id":{"value":"%b"},"framework_id":{"value":%b},' % (
-        offer.id.encode(),
-        _quoted(framework.id),
-    )
-    if shown is None:
-        return head + parts[0]
-    return head + (b'"allocation_info":{"role":%b}' % _quoted(shown)).join(parts)
+    def add(self, agent: Agent, offer: Offer) -> None:
+        """Write one more."""
+        shown = offer.role if self._has_roles else None
+        if (self._knows_maintenance or agent.executors) and self._is_special(agent):
+            away = unavailability_of(self._state, agent)
+            whole = written(self.framework, agent, offer, shown)
+            whole = codec.replace(whole, unavailability=away)
+            self.offers.append(codec.encode(whole, self.framework.format))
+        elif self._is_protobuf:
+            [rest] = self._parts(agent, offer, shown)
+            self.offers.append(_embedded_id(_ID, offer.id) + self._framework_id + rest)
+        else:
+            head = b'{"id":{"value":"' + offer.id.encode() + self._framework_id
+            parts = self._parts(agent, offer, None if shown is None else "")
+            if shown is None:
+                self.offers.append(head + parts[0])
+            else:
+                role = b'"allocation_info":{"role":%b}' % codec.encode(shown)
+                self.offers.append(head + role.join(parts))
 
+    def event(self) -> bytes:
+        """Return the event that carries them all."""
+        if self._is_protobuf:
+            body = b"".join([protobuf.embedded(_OFFERS, offer) for offer in self.offers])
+            return _PROTOBUF_EVENT + protobuf.sized(body)
+        return b'{"type":"OFFERS","offers":{"offers":[%b]}}' % b",".join(self.offers)
 
-def _parts(framework: Framework, agent: Agent, offer: Offer, role: str | None) -> list[bytes]:
-    """Return an offer after its ids; where the role is empty, in pieces between which it goes."""
-    kept = agent.fragments
-    if kept is None or kept.resources is not offer.resources or kept.info is not agent.info:
-        kept = agent.fragments = OfferFragments(agent.info, offer.resources)
-    is_protobuf = framework.format is Format.PROTOBUF
-    key = (is_protobuf, "RESERVATION_REFINEMENT" in framework.capabilities, role)
-    parts = kept.variants.get(key)
-    if parts is None:
-        whole = codec.replace(
-            written(framework, agent, offer, role), id=_NO_ID, framework_id=_NO_ID, executor_ids=()
-        )
-        rest = codec.encode(whole, framework.format)[_HEADS[framework.format] :]
-        if len(kept.variants) == FRAGMENTS_MAX:
-            kept.variants.clear()
-        parts = kept.variants[key] = rest.split(_ROLE) if role == "" else [rest]
-    return parts
+    def _is_special(self, agent: Agent) -> bool:
+        """Whether an offer says more than the agent's fragments: executors, maintenance."""
+        if any(key[0] == self.framework.id for key in agent.executors):
+            return True
+        return self._knows_maintenance and unavailability_of(self._state, agent) is not None
 
-
-def _has_executors(agent: Agent, framework: Framework) -> bool:
-    return bool(agent.executors) and any(key[0] == framework.id for key in agent.executors)
-
-
-@functools.lru_cache(10_000)
-def _quoted(text: str) -> bytes:
-    return codec.encode(text)
+    def _parts(self, agent: Agent, offer: Offer, role: str | None) -> list[bytes]:
+        """Return an offer after its ids; an empty role: in pieces between which the role goes."""
+        kept = agent.fragments
+        key = self._variant + role if role else self._variant
+        if (
+            kept is None
+            or kept.variant != key
+            or kept.resources is not offer.resources
+            or kept.info is not agent.info
+        ):
+            format = self.framework.format
+            whole = written(self.framework, agent, offer, role)
+            blank = codec.replace(whole, id=_NO_ID, framework_id=_NO_ID, executor_ids=())
+            rest = codec.encode(blank, format)[_HEADS[format] :]
+            parts = rest.split(_ROLE) if role == "" else [rest]
+            kept = agent.fragments = OfferFragments(agent.info, offer.resources, key, parts)
+        return kept.parts
 
 
 def _embedded_id(number: int, value: str) -> bytes:
-    text = value.encode()
-    return protobuf.embedded(number, protobuf.embedded(_VALUE, text))
+    return protobuf.embedded(number, protobuf.embedded(_VALUE, value.encode()))

@@ -7,7 +7,8 @@ is free of an agent makes one offer; only quota cuts it (Mesos: hierarchical.cpp
 
 import random
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
@@ -19,7 +20,7 @@ from comity.policy.allocator.tree import Client
 from comity.resources.amounts import NOTHING, Resources
 
 
-class Allocation(NamedTuple):
+class Allocation(Struct, frozen=True, gc=False):
     """Resources of an agent that go to a framework for a role."""
 
     agent_id: AgentId
@@ -60,13 +61,12 @@ class Cycle:
 
     def _shuffled(self, agents: list[Agent]) -> list[Agent]:
         chance = self._chance.random
-        order = [(chance(), at) for at in range(len(agents))]
-        order.sort()
-        return [agents[at] for _, at in order]
+        keys = [chance() for _ in agents]
+        return [agents[at] for at in sorted(range(len(agents)), key=keys.__getitem__)]
 
     def _wanted(self, agent: Agent) -> int:
         """Return the clients that want something of an agent, and may have it."""
-        if not agent.free:
+        if agent.free is NOTHING:
             return 0
         book = self._book
         if (
@@ -85,8 +85,10 @@ class Cycle:
         while wanted:
             client = self._book.tree.pick(wanted)
             assert client is not None
-            self._take(agent, client, agent.seen_by(client.mask))
-            wanted = self._wanted(agent) if agent.free else 0
+            sights = agent.sights
+            alone = len(sights) == 1
+            self._take(agent, client, sights[0][0] if alone else agent.seen_by(client.mask))
+            wanted = self._wanted(agent)
 
     def _take(self, agent: Agent, client: Client, portion: Portion) -> None:
         resources = portion.resources

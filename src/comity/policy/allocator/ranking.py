@@ -70,13 +70,22 @@ class Ranking(Generic[M]):
 
     def move(self, member: M, key: Key) -> None:
         """Give a member another key."""
+        blocks, lasts = self._blocks, self._lasts
         if self.size == 1:
             member.key = key
-            self._blocks[0][0] = self._lasts[0] = (*key, member)
+            blocks[0][0] = lasts[0] = (*key, member)
             return
-        self._delete(member)
+        if blocks[0][0][3] is member:
+            at = place = 0  # whoever was given something came first, as a rule
+        else:
+            at = bisect_left(lasts, member.key)
+            place = bisect_left(blocks[at], member.key)
+        self._take_out(at, place, member)
         member.key = key
-        self._insert(member)
+        if blocks and key > lasts[-1]:  # ... and comes last now
+            self._put_in(len(blocks) - 1, len(blocks[-1]), member)
+        else:
+            self._insert(member)
 
     def remask(self, member: M, mask: int) -> None:
         """Give a member another mask."""
@@ -85,22 +94,21 @@ class Ranking(Generic[M]):
         member.mask = mask
 
     def _insert(self, member: M) -> None:
-        key = member.key
-        entry = (*key, member)
-        if not self._blocks:
-            self._blocks.append([entry])
+        key, blocks = member.key, self._blocks
+        if not blocks:
+            entry = (*key, member)
+            blocks.append([entry])
             self._lasts.append(entry)
             self._masks.append(member.mask)
             return
-        at = bisect_left(self._lasts, key)
-        if at == len(self._lasts):
-            at -= 1
-            block = self._blocks[at]
-            block.append(entry)
+        at = min(bisect_left(self._lasts, key), len(blocks) - 1)
+        self._put_in(at, bisect_left(blocks[at], key), member)
+
+    def _put_in(self, at: int, place: int, member: M) -> None:
+        block, entry = self._blocks[at], (*member.key, member)
+        if place == len(block):
             self._lasts[at] = entry
-        else:
-            block = self._blocks[at]
-            block.insert(bisect_left(block, key), entry)
+        block.insert(place, entry)
         self._masks[at] |= member.mask
         if len(block) > BLOCK_MAX:
             self._split(at)
@@ -120,15 +128,16 @@ class Ranking(Generic[M]):
         self._masks[at : at + 1] = masks
 
     def _delete(self, member: M) -> None:
-        key = member.key
-        at = bisect_left(self._lasts, key)
+        at = bisect_left(self._lasts, member.key)
+        self._take_out(at, bisect_left(self._blocks[at], member.key), member)
+
+    def _take_out(self, at: int, place: int, member: M) -> None:
         block = self._blocks[at]
-        place = bisect_left(block, key)
         assert block[place][3] is member, "a key changed behind the ranking's back"
         del block[place]
         if not block:
             del self._blocks[at], self._lasts[at], self._masks[at]
             return
-        self._masks[at] &= ~member.mask
+        self._masks[at] ^= member.mask
         if place == len(block):
             self._lasts[at] = block[-1]

@@ -7,7 +7,6 @@ src/master/allocator/mesos/sorter/drf).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from comity.core.ids import FrameworkId
 from comity.policy.allocator.portions import Portion, Quantities, add
@@ -51,7 +50,7 @@ class Client(Holder):
 class Node(Holder):
     """A role, or the child `.` of one that stands for its own frameworks."""
 
-    __slots__ = ("children", "clients", "leaf", "ranking", "top", "unmetered")
+    __slots__ = ("chain", "children", "clients", "leaf", "ranking", "top", "unmetered")
 
     def __init__(self, path: str, parent: "Node | None", weight: float = WEIGHT_DEFAULT) -> None:
         super().__init__(path, parent, 0, weight)
@@ -63,8 +62,11 @@ class Node(Holder):
         """Of the allocated what does not count against quota; kept for top-level roles."""
         self.top: Node = self
         """The top-level role that it is, or is below; itself for the root."""
-        if parent is not None and parent.parent is not None:
-            self.top = parent.top
+        self.chain: tuple[Node, ...] = ()
+        """It and its ancestors below the root, from here upwards."""
+        if parent is not None:
+            self.chain = (self, *parent.chain)
+            self.top = self.chain[-1]
 
 
 class RoleTree:
@@ -98,7 +100,7 @@ class RoleTree:
         client = Client(framework_id, role.leaf, role, bit)
         role.clients[framework_id] = client
         role.leaf.ranking.add(client)
-        for holder in self._up(role.leaf):
+        for holder in role.leaf.chain:
             assert holder.parent is not None
             holder.parent.ranking.remask(holder, holder.mask | bit)
         return client
@@ -110,7 +112,7 @@ class RoleTree:
         leaf.ranking.remove(client)
         self._stale.pop(client, None)
         del role.clients[client.framework_id]
-        for holder in self._up(leaf):
+        for holder in leaf.chain:
             assert holder.parent is not None
             holder.parent.ranking.remask(holder, holder.mask & ~client.mask)
         if not role.clients:
@@ -139,12 +141,6 @@ class RoleTree:
             del parent.children[node.name.rpartition("/")[2]]
             node = parent
 
-    def _up(self, node: Node) -> Iterable[Node]:
-        """Yield a node and its ancestors below the root."""
-        while node.parent is not None:
-            yield node
-            node = node.parent
-
     # what is held
 
     def change(self, client: Client, portion: Portion, sign: int) -> None:
@@ -153,7 +149,7 @@ class RoleTree:
         self._stale[client] = None
         leaf = client.parent
         assert leaf is not None
-        for node in self._up(leaf):
+        for node in leaf.chain:
             add(node.allocated, portion.quantities, sign)
             self._stale[node] = None
         if portion.unmetered:
@@ -161,28 +157,37 @@ class RoleTree:
 
     def give(self, client: Client, portion: Portion) -> None:
         """Count what a client gets, and let the order follow at once."""
-        counted = self._counted
         quantities = portion.quantities
-        holder: Holder = client
-        parent = client.parent
-        while parent is not None:
-            allocated = holder.allocated
-            holder.given += 1
-            if parent.ranking.size == 1:  # nobody to be compared with, until somebody joins
-                for name, amount in quantities:
-                    allocated[name] += amount
-                self._stale[holder] = None
-            else:
-                share = holder.share
-                for name, amount in quantities:
-                    allocated[name] += amount
-                    if name in counted and allocated[name] / counted[name] > share:
-                        share = allocated[name] / counted[name]
-                holder.share = share
-                parent.ranking.move(holder, (share / holder.weight, holder.given, holder.name))
-            holder, parent = parent, parent.parent
+        leaf = client.parent
+        assert leaf is not None
+        self._grow(client, leaf.ranking, quantities)
+        for node in leaf.chain:
+            assert node.parent is not None
+            ranking = node.parent.ranking
+            if ranking.size > 1:
+                self._grow(node, ranking, quantities)
+                continue
+            allocated = node.allocated  # nobody to be compared with, until somebody joins
+            for name, amount in quantities:
+                allocated[name] += amount
+            node.given += 1
+            self._stale[node] = None
         if portion.unmetered:
             add(client.role.top.unmetered, portion.unmetered)
+
+    def _grow(
+        self, holder: Holder, ranking: Ranking[Holder], quantities: tuple[tuple[str, int], ...]
+    ) -> None:
+        counted, allocated, share = self._counted, holder.allocated, holder.share
+        for name, amount in quantities:
+            allocated[name] = held = allocated[name] + amount
+            if name in counted:
+                fraction = held / counted[name]
+                if fraction > share:
+                    share = fraction
+        holder.share = share
+        holder.given += 1
+        ranking.move(holder, (share / holder.weight, holder.given, holder.name))
 
     # the order
 
