@@ -146,6 +146,9 @@ def check_invariants(state: State) -> None:
             used = used + executor.resources
         assert used == agent.used, f"{agent.id}: used {agent.used}, tasks hold {used}"
         assert agent.total.contains(agent.used + agent.offered), f"{agent.id} is over-committed"
+        free = agent.total.minus_what_there_is(agent.used + agent.offered)
+        counted = state.allocator.free_of(agent.id)
+        assert counted == free, f"{agent.id}: the allocator has {counted} free, there is {free}"
         assert agent.link is None or state.links[agent.link] == agent.id
     for offer in state.offers.values():
         assert state.agents[offer.agent_id].offers[offer.id] is offer

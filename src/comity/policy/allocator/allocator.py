@@ -150,6 +150,10 @@ class Allocator:
             agent.active = active
             self._dirty[agent_id] = None
 
+    def free_of(self, agent_id: AgentId) -> Resources:
+        """Return what of an agent nobody holds."""
+        return self._book.agents[agent_id].free
+
     def drop_filters_of_agent(self, agent_id: AgentId) -> None:
         """Forget refusals of an agent that has changed."""
         agent = self._book.agents.get(agent_id)
