@@ -107,6 +107,7 @@ def _manner(chance: random.Random) -> Manner:
         refuse_s=chance.choice((0.0, 1.0, 5.0, 60.0)),
         greed=chance.randint(1, 4),
         format=chance.choice(list(codec.Format)),
+        operations=chance.choice((0.0, 0.0, 0.5)),
         stammer=chance.choice((0.0, 0.3)),
         groups=chance.choice((0.0, 0.3, 1.0)),
         customs=chance.choice((0.0, 0.3, 1.0)),

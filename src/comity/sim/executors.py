@@ -113,6 +113,9 @@ class SimExecutor:
         if self._world.tracing:
             self._world.note(f"{self._host}/{self._executor_id.value}", f"< {event}")
         match event:
+            case wire.EventSubscribed():
+                # A task that was on its way when the agent died never comes.
+                self._world.after(_IDLE_S, self._if_alive, self._leave_if_idle, ())
             case wire.EventLaunch():
                 self._launch(event.launch.task)
             case wire.EventKill():

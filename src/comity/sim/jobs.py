@@ -78,6 +78,8 @@ class Manner:
     """How many tasks it launches on an offer at most."""
     stammer: float = 0.0
     """How often it acknowledges or kills twice, as one that tries again."""
+    operations: float = 0.0
+    """How often it reserves disk, makes a volume, or takes either back."""
     groups: float = 0.0
     """How often it launches them as a task group on a default executor, of which it has two."""
     customs: float = 0.0

@@ -13,6 +13,7 @@ from comity.core.ids import FrameworkId, TaskId
 from comity.sim.jobs import Job, Manner, Memory, executor_of, fitting, operation
 from comity.sim.masters import SCHEDULER, STREAM_ID
 from comity.sim.network import Connection, Network
+from comity.sim.reserving import Reserving
 from comity.sim.serving import Answer, Chunk, Request
 from comity.sim.watching import Violated, Watcher
 from comity.sim.world import World
@@ -40,6 +41,7 @@ class SimScheduler:
         self._network = network
         self._watcher = watcher
         self._chance: random.Random = world.chance(name)
+        self.reserving = Reserving(name, world.chance(name, "operations"))
         self._life = 0
         self._stream: Connection | None = None
         self._calls: Connection | None = None
@@ -166,6 +168,9 @@ class SimScheduler:
                 self._later(self._pause(self.manner.think_s), self._use, event.offers.offers)
             case scheduler.EventUpdate():
                 self._updated(event.update.status)
+            case scheduler.EventUpdateOperationStatus():
+                status = event.update_operation_status.status
+                self.reserving.heard(status, self._id, self.call)
             case scheduler.EventError():
                 self._failed(event.error.message)
             case _:
@@ -215,17 +220,27 @@ class SimScheduler:
             executor = None
             chosen = fitting(waiting, free, None)
         filters = v1.Filters(refuse_seconds=self.manner.refuse_s)
-        if not chosen:
+        operations = self._operations(offer)
+        if not chosen and not operations:
             body = scheduler.DeclineBody(offer_ids=(offer.id,), filters=filters)
             self.call(scheduler.Decline(framework_id=self._id, decline=body))
             return
         for job in chosen:
             job.state, job.agent_id = v1.TaskState.STAGING, offer.agent_id.value
             del self.memory.waiting[job.name]
+        if chosen:
+            operations.append(operation(chosen, executor))
         accept = scheduler.AcceptBody(
-            offer_ids=(offer.id,), operations=(operation(chosen, executor),), filters=filters
+            offer_ids=(offer.id,), operations=tuple(operations), filters=filters
         )
         self.call(scheduler.Accept(framework_id=self._id, accept=accept))
+
+    def _operations(self, offer: v1.Offer) -> list[v1.Operation]:
+        if self._chance.random() >= self.manner.operations or not self.manner.roles:
+            return []
+        given = offer.allocation_info.role if offer.allocation_info is not None else None
+        found = self.reserving.choose(offer, given or self.manner.roles[0])
+        return [found] if found is not None else []
 
     def _executor(self) -> v1.ExecutorInfo | None:
         for often, kind in (
@@ -296,6 +311,7 @@ class SimScheduler:
         if asked:
             body = scheduler.ReconcileBody(tasks=asked)
             self.call(scheduler.Reconcile(framework_id=self._id, reconcile=body))
+        self.reserving.reconcile(self._id, self.call)
         for job in self.open_jobs():
             if job.is_unwanted:
                 self.kill_task(job)

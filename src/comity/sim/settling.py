@@ -71,6 +71,9 @@ def _scheduler(state: State, each: SimScheduler) -> list[str]:
     )
     if framework is None or framework.stream is None:
         return [f"{each.name} is not known to the master"]
+    found += [
+        f"{name} of {each.name} is {each.reserving.states[name]}" for name in each.reserving.open
+    ]
     running = {task_id for task_id, task in framework.tasks.items() if not task.state.is_terminal}
     for job in memory.jobs.values():
         if job.state is None:
