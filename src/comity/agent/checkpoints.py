@@ -77,7 +77,7 @@ class SavedExecutor(Struct):
     is_command: bool
     started_at: float
     groups: int = 0
-    was_sent_tasks: bool = False
+    has_reported: bool = False
     is_orphaned: bool = False
 
 
@@ -97,7 +97,7 @@ def save_executor(state: State, executor: Executor, out: Outbox) -> None:
         executor.is_command,
         executor.started_at,
         executor.groups,
-        executor.was_sent_tasks,
+        executor.has_reported,
         executor.is_orphaned,
     )
     out.writes.append(Write(_executor_key(executor), _encoder.encode(saved)))
@@ -279,7 +279,7 @@ def _load_executor(state: State, rest: str, saved: SavedExecutor) -> None:
         resources=resources.read(saved.info.resources),
         has_exited=container.phase == "EXITED",
         groups=saved.groups,
-        was_sent_tasks=saved.was_sent_tasks,
+        has_reported=saved.has_reported,
         is_recovered=True,
         is_orphaned=saved.is_orphaned,
     )

@@ -137,8 +137,8 @@ class Executor:
     """How many task groups it was given."""
     queued: list[TaskId] = field(default_factory=list)
     """Tasks that wait for the executor to subscribe."""
-    was_sent_tasks: bool = False
-    """Whether a task ever reached it; one that never got any is shut down."""
+    has_reported: bool = False
+    """Whether it ever said what became of a task."""
     kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
     """Kills that wait for the executor to come back."""
     completed_tasks: deque[Task] = field(default_factory=lambda: deque(maxlen=COMPLETED_MAX))
@@ -169,6 +169,11 @@ class Executor:
     def live_tasks(self) -> list[Task]:
         """Return the tasks that have not ended."""
         return [task for task in self.tasks.values() if not task.state.is_terminal]
+
+    @property
+    def was_sent_tasks(self) -> bool:
+        """Whether a task reached it, or is on its way; one that never got any is shut down."""
+        return self.has_reported or any(one.task_id not in self.queued for one in self.live_tasks)
 
 
 @dataclass(slots=True)

@@ -160,6 +160,15 @@ def test_one_that_did_stays_when_it_subscribes_again(world):
     assert not world.due(KillDue)
 
 
+def test_one_whose_only_task_did_not_arrive_before_a_restart_is_shut_down(world):
+    container = running(world, "a")
+    world.restart({container: 42})
+    world.step(subscribe())
+    [lost] = world.statuses("a")
+    assert (lost.state, lost.reason) == (S.LOST, v1.Reason.AGENT_RESTARTED)
+    assert any(isinstance(one, wire.EventShutdown) for one in world.heard())
+
+
 def test_a_task_for_an_executor_that_has_just_ended_is_lost(world):
     container = running(world, "a")
     world.step(ContainerExited(container, 7 << 8))

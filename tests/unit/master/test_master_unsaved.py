@@ -73,6 +73,29 @@ def test_an_agent_that_was_only_cut_off_is_told_to_end_them():
     assert not agent.used
 
 
+def test_an_agent_that_was_unreachable_since_is_told_so_too():
+    world = ready(checkpoint=False)
+    told = brought(world)
+    world.step(inputs.StreamClosed("link-a"))
+    world.step(inputs.AgentReturnDue("M-S0"))
+    assert "M-S0" in world.state.unreachable_agents
+    world.updates()
+    world.agent("link-b", **told)
+    ended = {one.executor_id.value for one in world.heard("link-b", link.EventShutdownExecutor)}
+    assert ended == {"a", "x"}
+
+
+def test_what_was_only_unreachable_comes_back():
+    world = ready(checkpoint=False)
+    told = brought(world)
+    for _ in range(world.state.config.pings_missed_max + 1):
+        world.step(inputs.PingDue("M-S0", "link-a"))
+    assert {one.reason for one in world.updates()} == {v1.Reason.AGENT_REMOVED}
+    world.agent("link-b", **told)
+    assert not world.heard("link-b", link.EventShutdownExecutor)
+    assert {one.state for one in world.updates()} == {S.RUNNING}
+
+
 def test_an_id_that_was_used_again_elsewhere_stays_that_of_the_new_task():
     world = ready(checkpoint=False)
     told = brought(world)

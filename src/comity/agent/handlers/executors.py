@@ -93,7 +93,6 @@ def _deliver(
 
 def _launch(executor: Executor, task: Task, queued: list[TaskId], out: Outbox) -> None:
     """Send a task that waited, or with the first of a group the whole of it."""
-    executor.was_sent_tasks = True
     if not task.group:
         event = wire.EventLaunch(launch=wire.LaunchBody(task=task.info))
         send_to_executor(executor, event, out)
@@ -165,6 +164,9 @@ def _take_update(
 ) -> None:
     """Make an executor's status the task's next update, and tell the executor that it is stored."""
     task = executor.tasks.get(TaskId(status.task_id.value))
+    if task is not None and not executor.has_reported:
+        executor.has_reported = True
+        checkpoints.save_executor(state, executor, out)
     if task is not None and not _is_known(task, status):
         reporting.report(state, executor, task, status, now, out)
     assert status.uuid is not None

@@ -44,7 +44,6 @@ def run(state: State, event: link.EventRunTaskGroup, now: Instant, out: Outbox) 
         task.group = executor.groups
     checkpoints.save_executor(state, executor, out)
     if executor.is_default:
-        executor.was_sent_tasks = True
         for task in tasks:
             _start_task(state, executor, task, now, out)
         return
@@ -62,7 +61,6 @@ def send(executor: Executor, tasks: list[Task], out: Outbox) -> None:
     group = v1.TaskGroupInfo(tasks=tuple(task.info for task in tasks))
     body = wire.LaunchGroupBody(task_group=group)
     send_to_executor(executor, wire.EventLaunchGroup(launch_group=body), out)
-    executor.was_sent_tasks = True
 
 
 def _executor(

@@ -80,6 +80,5 @@ def _run_on_executor(
     if executor.stream is None:
         executor.queued.append(task.task_id)
     else:
-        executor.was_sent_tasks = True
         send_to_executor(executor, wire.EventLaunch(launch=wire.LaunchBody(task=info)), out)
     checkpoints.save_task(executor, task, out)

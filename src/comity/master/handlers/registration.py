@@ -46,11 +46,12 @@ def on_agent_subscribed(state: State, item: AgentSubscribed, now: Instant, out: 
         state.count("master/slave_reregistrations")
         state.count("master/messages_reregister_slave")
     assert info.id is not None
-    was_here = AgentId(info.id.value) in state.agents
+    agent_id = AgentId(info.id.value)
+    was_known = agent_id in state.agents or agent_id in state.unreachable_agents
     agent = _admit(state, info, item, now, out)
     brought = item.call.subscribe
     _greet(state, agent, brought, now, out)
-    if was_here:
+    if was_known:
         brought = unsaved.end_strays(state, agent, brought, out)
     recovery.recover(state, agent, brought, now, out)
     _resend(state, agent, out)

@@ -45,7 +45,7 @@ def end_strays(
     tasks = []
     for task in brought.tasks:
         key = (FrameworkId(task.framework_id.value), TaskId(task.task_id.value))
-        if key not in agent.tasks and not task.state.is_terminal and _is_unsaved(state, key[0]):
+        if _is_stray(state, agent, key) and not task.state.is_terminal:
             # A command task's executor, which the agent plays, has the id of the task.
             name = task.executor_id or task.task_id
             strays[key[0], ExecutorId(name.value)] = None
@@ -55,7 +55,9 @@ def end_strays(
     for one in brought.executors:
         framework_id = FrameworkId(one.framework_id.value)
         place = (framework_id, ExecutorId(one.executor_info.executor_id.value))
-        if place not in agent.executors and _is_unsaved(state, framework_id):
+        if place in agent.executors or not _is_unsaved(state, framework_id):
+            continue
+        if not _has_returning_task(state, brought, place):
             strays[place] = None
     for framework_id, executor_id in strays:
         event = link.EventShutdownExecutor(
@@ -63,6 +65,26 @@ def end_strays(
         )
         sending.to_agent(agent, event, out)
     return codec.replace(brought, tasks=tuple(tasks))
+
+
+def _is_stray(state: State, agent: Agent, key: tuple[FrameworkId, TaskId]) -> bool:
+    """Whether its framework was told that a task is lost; an unreachable one comes back."""
+    framework_id, task_id = key
+    if key in agent.tasks or not _is_unsaved(state, framework_id):
+        return False
+    return task_id not in state.frameworks[framework_id].unreachable_tasks
+
+
+def _has_returning_task(
+    state: State, brought: link.SubscribeBody, place: tuple[FrameworkId, ExecutorId]
+) -> bool:
+    unreachable = state.frameworks[place[0]].unreachable_tasks
+    return any(
+        one.framework_id.value == place[0]
+        and (one.executor_id or one.task_id).value == place[1]
+        and TaskId(one.task_id.value) in unreachable
+        for one in brought.tasks
+    )
 
 
 def _is_unsaved(state: State, framework_id: FrameworkId) -> bool:
