@@ -19,8 +19,8 @@ from comity.agent.inputs import (
     RemoveAsked,
     WaitAsked,
 )
-from comity.agent.state import State
-from comity.runtime.cgroups import Cgroups
+from comity.agent.state import Container, State
+from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Feed, Request, Response, Router, Stream
@@ -69,15 +69,15 @@ class Lines(Protocol):
 class Usage:
     """What containers use, as far as it can be measured here."""
 
-    def __init__(self, cgroups: Cgroups | None, disk: Mapping[str, int]) -> None:
-        self._cgroups = cgroups
+    def __init__(self, containerizer: Containerizer, disk: Mapping[str, int]) -> None:
+        self._containerizer = containerizer
         self._disk = disk
 
-    def of(self, container_id: str) -> dict[str, float]:
+    def of(self, one: Container) -> dict[str, float]:
         """Return a container's numbers by Mesos's names (ResourceStatistics)."""
-        found = self._cgroups.usage(container_id) if self._cgroups is not None else {}
-        if container_id in self._disk:
-            found["disk_used_bytes"] = self._disk[container_id]
+        found = self._containerizer.usage(one.id, one.pid, has_image=one.has_image)
+        if one.id in self._disk:
+            found["disk_used_bytes"] = self._disk[one.id]
         return found
 
 
@@ -244,12 +244,14 @@ class AgentHttp:
         await self._driver.settled()
         shown = {**views.metrics(self._state, self._driver.clock.now()), **system()}
         counters = {name: shown.pop(name) for name in self._state.counters if name in shown}
+        for name, value in statistics.numbers(self._state, self._usage()).items():
+            (counters if statistics.is_counter(name) else shown)[name] = value
         return Response(200, prometheus.render(shown, counters, "mesos"), prometheus.CONTENT_TYPE)
 
     def _usage(self) -> statistics.Usage:
         now = self._driver.clock.now()
         here = [one for one in self._state.containers.values() if one.phase != "EXITED"]
-        return {one.id: {"timestamp": now, **self._measured.of(one.id)} for one in here}
+        return {one.id: {"timestamp": now, **self._measured.of(one)} for one in here}
 
     def _read(self, build: Callable[[], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:

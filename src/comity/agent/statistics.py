@@ -5,6 +5,7 @@ command executor would have.
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from comity.agent.building import COMMAND_EXECUTOR
 from comity.agent.state import Container, Executor, State
@@ -43,8 +44,30 @@ def of_executor(one: Executor, measured: dict[str, float]) -> Document:
         "cpus_soft_limit": held.scalar("cpus"),
         "mem_limit_bytes": int(held.scalar("mem") * (1 << 20)),
         "mem_soft_limit_bytes": int(held.scalar("mem") * (1 << 20)),
+        "disk_limit_bytes": int(held.scalar("disk") * (1 << 20)),
         **measured,
     }
+
+
+def numbers(state: State, usage: Usage) -> dict[str, float]:
+    """Return what every container uses, each number under a path that tells whose it is."""
+    shown = {}
+    for one in state.containers.values():
+        if one.phase == "EXITED" or one.id not in usage:
+            continue
+        root = state.containers.get(one.id.partition(".")[0])
+        executor = root.executor if root is not None and root.executor is not None else ("", "")
+        place = "/".join(quote(each, safe="") for each in (*executor, one.id))
+        for name, value in usage[one.id].items():
+            if name != "timestamp":
+                shown[f"containers/{place}/{name}"] = value
+    return shown
+
+
+def is_counter(name: str) -> bool:
+    """Whether one of `numbers` only grows while its container lives."""
+    what = name.rpartition("/")[2]
+    return what.startswith(("net_", "cpus_"))
 
 
 def status(state: State, one: Container) -> v1.ContainerStatus:

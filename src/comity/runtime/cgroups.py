@@ -14,7 +14,6 @@ from comity.core.errors import ComityError
 
 _ROOT = Path("/sys/fs/cgroup")
 _PERIOD_US = 100_000
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class CgroupError(ComityError):
@@ -166,18 +165,9 @@ class Cgroups:
         counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
         return int(counts.get("oom_kill", "0")) > 0
 
-    def usage(self, container: str) -> dict[str, float]:
-        """Return what a container uses, by the names of Mesos's ResourceStatistics."""
-        if "" in self._roots:
-            return _usage_v2(self._roots[""] / container)
-        found: dict[str, float] = {}
-        if "memory" in self._roots:
-            found |= _memory_v1(self._roots["memory"] / container)
-        if "cpuacct" in self._roots:
-            times = _numbers(self._roots["cpuacct"] / container / "cpuacct.stat")
-            for name in times.keys() & {"user", "system"}:
-                found[f"cpus_{name}_time_secs"] = times[name] / _TICKS
-        return found
+    def paths(self, container: str) -> dict[str, Path]:
+        """Return a container's cgroups by controller, '' on version 2, as accounting wants them."""
+        return {controller: root / container for controller, root in self._roots.items()}
 
     def containers(self) -> list[str]:
         """Return the containers that have cgroups here, for cleaning up strays."""
@@ -209,42 +199,6 @@ def _limit_memory_v1(path: Path, wanted: int) -> None:
         # Without a limit of both, swap would hide the limit; not every kernel counts swap.
         with contextlib.suppress(OSError) if file is swap else contextlib.nullcontext():
             file.write_text(str(wanted))
-
-
-def _memory_v1(path: Path) -> dict[str, float]:
-    found: dict[str, float] = {}
-    with contextlib.suppress(OSError):
-        found["mem_total_bytes"] = int((path / "memory.usage_in_bytes").read_text())
-    stat = _numbers(path / "memory.stat")
-    for ours, theirs in (("rss", "rss"), ("anon", "rss"), ("file", "cache"), ("cache", "cache")):
-        if theirs in stat:
-            found[f"mem_{ours}_bytes"] = stat[theirs]
-    return found
-
-
-def _usage_v2(path: Path) -> dict[str, float]:
-    found: dict[str, float] = {}
-    with contextlib.suppress(OSError):
-        found["mem_total_bytes"] = int((path / "memory.current").read_text())
-    stat = _numbers(path / "memory.stat")
-    for ours, theirs in (("rss", "anon"), ("anon", "anon"), ("file", "file"), ("cache", "file")):
-        if theirs in stat:
-            found[f"mem_{ours}_bytes"] = stat[theirs]
-    times = _numbers(path / "cpu.stat")
-    for name in ("user", "system"):
-        if f"{name}_usec" in times:
-            found[f"cpus_{name}_time_secs"] = times[f"{name}_usec"] / 1e6
-    return found
-
-
-def _numbers(file: Path) -> dict[str, int]:
-    """Return the lines `name number` of a file; none when it cannot be read."""
-    try:
-        text = file.read_text()
-    except OSError:
-        return {}
-    pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
 
 
 def _remove(path: Path) -> None:

@@ -53,6 +53,11 @@ RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"{_FRAMEWORK}/(?P<what>calls|events|offers|operations)/(?P<type>\w+)",
             "master_framework_{what}",
         ),
+        (
+            r"containers/(?P<framework_id>[^/]*)/(?P<executor_id>[^/]*)/(?P<container_id>[^/]+)"
+            r"/(?P<what>\w+)",
+            "container_{what}",
+        ),
         (rf"{_FRAMEWORK}/(calls|events|operations)", ""),  # the sum of those by type
         (
             r"allocator/mesos/roles/(?P<role>.+)/shares/dominant",

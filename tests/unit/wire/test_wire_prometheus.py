@@ -29,6 +29,11 @@ from comity.wire import prometheus
             {"framework": "a/b c", "framework_id": "M-0000", "type": "accept"},
         ),
         (
+            "containers/F/web%2F1/c.d/mem_rss_bytes",
+            "container_mem_rss_bytes",
+            {"framework_id": "F", "executor_id": "web/1", "container_id": "c.d"},
+        ),
+        (
             "allocator/mesos/roles/eng/ads/shares/dominant",
             "allocator_role_dominant_share",
             {"role": "eng/ads"},

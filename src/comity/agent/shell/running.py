@@ -100,7 +100,7 @@ async def _serve(
     effects.append(Actor(driver, state, launcher, containerizer, link))
     files = Files()
     watcher = DiskWatcher(config, state, driver)
-    usage = Usage(containerizer.cgroups, watcher.used)
+    usage = Usage(containerizer, watcher.used)
     http = AgentHttp(driver, state, files, usage, effects[0].switchboard)
     server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
     hello = await launcher.connect()

@@ -9,7 +9,7 @@ from typing import Any
 
 from comity.core.containers import Spec
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import process, sandbox_links, volumes
+from comity.runtime.containers import accounting, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
 
@@ -66,6 +66,15 @@ class Containerizer:
         if has_image and self.oci is not None:
             return self.oci.was_oom_killed(container_id)
         return self.cgroups is not None and self.cgroups.was_oom_killed(container_id)
+
+    def usage(self, container_id: str, pid: int | None, *, has_image: bool) -> dict[str, float]:
+        """Return what a container uses by Mesos's names, as far as it is counted here."""
+        paths: dict[str, Path] = {}
+        if has_image and self.oci is not None:
+            paths = self.oci.cgroups(container_id)
+        elif self.cgroups is not None:
+            paths = self.cgroups.paths(container_id)
+        return accounting.usage(paths, pid)
 
     def kill_tree(self, container_id: str) -> None:
         """SIGKILL what a signal to the process group would miss."""

@@ -21,7 +21,8 @@ from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.images.store import ImageStore
 
 _MNT_DETACH = 2
-_HYBRID = Path("/sys/fs/cgroup/unified/cgroup.procs")
+_CGROUPS = Path("/sys/fs/cgroup")
+_HYBRID = _CGROUPS / "unified/cgroup.procs"
 
 
 def find_runtime() -> tuple[str | None, str]:
@@ -152,6 +153,13 @@ class OciContainers:
                 counts = {line[0]: int(line[1]) for line in lines if len(line) == 2}
                 return counts.get("oom_kill", 0) > 0
         return False
+
+    def cgroups(self, container_id: str) -> dict[str, Path]:
+        """Return a container's cgroups by controller; '' on version 2."""
+        name = f"{self._cgroup.lstrip('/')}/{container_id}"
+        if (_CGROUPS / "cgroup.controllers").exists():
+            return {"": _CGROUPS / name}
+        return {one: _CGROUPS / one / name for one in ("memory", "cpu", "cpuacct")}
 
     def kill_inside(self, container_id: str) -> None:
         """SIGKILL the process of a session, which would outlive the runtime that passes its I/O."""
