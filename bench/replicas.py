@@ -5,14 +5,14 @@ again. Prints one ratio; target: at most 0.1. `replicas.py N` takes another numb
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+import engine
 
 COMITY = Path(sys.executable).parent / "comity"
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,43 +49,20 @@ def timed_app(url: str, app: dict[str, object]) -> float:
 
 def swarm(count: int) -> float:
     """Return the seconds from `docker service create` to `count` running tasks."""
-    with tempfile.TemporaryDirectory() as directory:
-        engine = f"unix://{directory}/docker.sock"
-        argv = ["dockerd", "--host", engine, "--data-root", f"{directory}/data"]
-        argv += ["--exec-root", f"{directory}/exec", "--pidfile", f"{directory}/pid"]
-        argv += ["--iptables=false", "--bridge=none"]
-        with open(f"{directory}/log", "wb") as log:
-            daemon = subprocess.Popen(argv, stdout=log, stderr=log)
-        docker = ["docker", "--host", engine]
+    with tempfile.TemporaryDirectory() as directory, engine.running(directory) as docker:
+        init = [*docker, "swarm", "init", "--advertise-addr", "127.0.0.1"]
+        subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
         try:
-            until(lambda: quiet([*docker, "info"]), "dockerd answers")
-            archive = subprocess.run(
-                ["tar", "-C", "/bin", "-c", "busybox"], check=True, capture_output=True
-            ).stdout
-            load = [*docker, "import", "-", "bench:latest"]
-            subprocess.run(load, input=archive, check=True, stdout=subprocess.DEVNULL)
-            init = [*docker, "swarm", "init", "--advertise-addr", "127.0.0.1"]
-            subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
             return timed_service(docker, count)
         finally:
-            quiet([*docker, "service", "rm", "bench"])
-            quiet([*docker, "swarm", "leave", "--force"])
-            daemon.terminate()
-            daemon.wait()
-            unmount_below(directory)
-
-
-def unmount_below(directory: str) -> None:
-    """Remove the mounts that an engine leaves in its directories."""
-    targets = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for target in sorted((one for one in targets if one.startswith(directory)), reverse=True):
-        quiet(["umount", "--lazy", target])
+            engine.quiet([*docker, "service", "rm", "bench"])
+            engine.quiet([*docker, "swarm", "leave", "--force"])
 
 
 def timed_service(docker: list[str], count: int) -> float:
     """Create a service and wait until all of it runs."""
     create = [*docker, "service", "create", "--detach", "--name", "bench", "--network", "host"]
-    create += ["--replicas", str(count), "--stop-grace-period", "0s", "bench:latest"]
+    create += ["--replicas", str(count), "--stop-grace-period", "0s", engine.IMAGE]
     start = time.perf_counter()
     subprocess.run([*create, "/busybox", "sleep", "3600"], check=True, stdout=subprocess.DEVNULL)
     wanted = f"{count}/{count}"
@@ -95,29 +72,15 @@ def timed_service(docker: list[str], count: int) -> float:
         found = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
         return found.startswith(wanted)
 
-    until(is_running, "every replica runs")
+    engine.until(is_running, "every replica runs")
     return time.perf_counter() - start
-
-
-def quiet(argv: list[str]) -> bool:
-    """Run a command and return whether it succeeded."""
-    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
-
-
-def until(condition, what: str, timeout_s: float = 300) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.1)
 
 
 def main() -> None:
     """Measure both and print the ratio."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     own = marathon(count)
-    if os.geteuid() != 0 or shutil.which("dockerd") is None:
+    if not engine.is_there():
         print(
             f"replicas: {count} instances in {own:.2f} s; no baseline: it needs root and docker.io"
         )

@@ -226,6 +226,8 @@ class State:
     subscribers: dict[str, Subscriber] = field(default_factory=dict)
     """Streams of operators that watch, the oldest first."""
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
+    unclaimed_operations: dict[FrameworkId, dict[bytes, Operation]] = field(default_factory=dict)
+    """Those that agents brought along of frameworks that are not back yet."""
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     maintenance: Maintenance = field(default_factory=Maintenance)
     next_framework: int = 0

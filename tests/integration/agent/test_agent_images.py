@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from comity.runtime.containers.oci import find_runtime
+from comity.runtime.containers import runtimes
 from comity.runtime.http import Response, Server
 from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.images,
     pytest.mark.skipif(os.geteuid() != 0, reason="image containers need root"),
-    pytest.mark.skipif(find_runtime()[0] is None, reason="no OCI runtime is installed"),
+    pytest.mark.skipif(runtimes.find()[0] is None, reason="no OCI runtime is installed"),
     pytest.mark.skipif(BUSYBOX is None, reason="busybox-static is not installed"),
 ]
 

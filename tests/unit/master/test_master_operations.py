@@ -2,10 +2,12 @@
 
 import pytest
 
+from comity.core.instants import Instant
+from comity.master.handlers import feedback as feedback_of_masters
 from comity.resources import text
 from comity.resources.amounts import Disk, Kind, Reservation, Resources
 from comity.wire.mesos import link, resources, scheduler, v1
-from comity.wire.mesos.operations import UUID, OperationState, OperationStatus
+from comity.wire.mesos.operations import UUID, OperationRecord, OperationState, OperationStatus
 from support.master_world import MasterWorld, task
 
 FW = v1.Id(value="M-0000")
@@ -285,6 +287,46 @@ def test_a_new_master_learns_reservations_and_operations_from_the_agent(world):
     other.agent(has=HAS, agent_id="M-S0", checkpointed_resources=kept)
     other.subscribe(framework_id="M-0000", role="ads", principal="me")
     assert offered(other) == reserved("cpus:1") + text.parse("cpus:3;mem:1024;disk:1000")
+
+
+@pytest.fixture
+def brought(world):
+    """Give a new master whose agent brings an operation; its framework is not back yet."""
+    status = OperationStatus(
+        operation_id=v1.Id(value="op"), state=OperationState.FINISHED, uuid=UUID(value=STATUS_UUID)
+    )
+    record = OperationRecord(
+        uuid=UUID(value=b"o" * 16),
+        framework_id=FW,
+        info=reserve(reserved("cpus:1"), id=v1.Id(value="op")),
+        latest_status=status,
+    )
+    kept = resources.write(reserved("cpus:1"), refined=True)
+    other = MasterWorld(registry=world.store.items())
+    other.agent(has=HAS, agent_id="M-S0", checkpointed_resources=kept, operations=(record,))
+    return other, link.UpdateOperation(operation_uuid=b"o" * 16, status=status, framework_id=FW)
+
+
+def test_after_a_failover_an_operation_waits_for_its_framework(brought):
+    world, repeated = brought
+    world.agent_says(repeated)
+    assert not world.heard("link-a", link.EventAcknowledgeOperation)
+    world.subscribe(framework_id="M-0000", role="ads", principal="me")
+    world.agent_says(repeated)
+    assert [one.state for one in feedback(world)] == [OperationState.FINISHED]
+    assert acknowledge(world) == 202
+    assert "Comity-Reason" not in dict(world.last_reply.headers)
+    assert len(world.heard("link-a", link.EventAcknowledgeOperation)) == 1
+    assert not world.state.unclaimed_operations
+
+
+def test_an_operation_whose_framework_never_comes_back_is_acknowledged_in_the_end(brought):
+    world, repeated = brought
+    world.now = Instant(world.now + feedback_of_masters.CLAIM_S)
+    world.agent_says(repeated)
+    assert len(world.heard("link-a", link.EventAcknowledgeOperation)) == 1
+    assert not world.state.agents["M-S0"].operations
+    assert not world.state.unclaimed_operations
 
 
 def test_an_agent_that_cannot_apply_must_say_what_it_has(world):

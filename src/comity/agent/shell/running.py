@@ -20,7 +20,7 @@ from comity.agent.state import State
 from comity.core.errors import UserError
 from comity.runtime import logs
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import oci
+from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
@@ -43,7 +43,7 @@ def _name(config: AgentConfig) -> str:
 
 def _containerizer(config: AgentConfig) -> Containerizer:
     cgroups = Cgroups.detect(_name(config))
-    runtime, reason = oci.find_runtime()
+    runtime, reason = runtimes.find()
     containers = None
     if not config.allow_images:
         reason = "the agent was started with --no-images"

@@ -36,7 +36,7 @@ def on_agent_called(state: State, item: AgentCalled, now: Instant, out: Outbox) 
             case link.Update():
                 statuses.on_update(state, agent, call, now, out)
             case link.UpdateOperation():
-                feedback.on_update(state, agent, call, out)
+                feedback.on_update(state, agent, call, now, out)
             case link.ExitedExecutor():
                 statuses.on_exited_executor(state, agent, call, out)
             case link.Message():

@@ -14,6 +14,9 @@ from comity.master.state import Agent, Framework, Operation, State
 from comity.wire.mesos import codec, link, scheduler, v1
 from comity.wire.mesos.operations import OperationRecord, OperationState, OperationStatus
 
+CLAIM_S = 600.0
+"""How long an operation waits for its framework (MIN_WAIT_BEFORE_ORPHAN_OPERATION_ADOPTION)."""
+
 
 def send(framework: Framework, status: OperationStatus, out: Outbox) -> None:
     """Send an operation's status to its scheduler."""
@@ -25,7 +28,9 @@ def send(framework: Framework, status: OperationStatus, out: Outbox) -> None:
 # from agents
 
 
-def on_update(state: State, agent: Agent, call: link.UpdateOperation, out: Outbox) -> None:
+def on_update(
+    state: State, agent: Agent, call: link.UpdateOperation, now: Instant, out: Outbox
+) -> None:
     """Record a status and pass it on; the agent repeats it until it is acknowledged."""
     operation = agent.operations.get(call.operation_uuid)
     if operation is None:
@@ -36,7 +41,7 @@ def on_update(state: State, agent: Agent, call: link.UpdateOperation, out: Outbo
     framework = _told(state, operation)
     if framework is not None:
         send(framework, call.status, out)
-    elif operation.framework_id not in state.frameworks or operation.info.id is None:
+    elif not _may_be_claimed(state, agent, operation, now):
         _acknowledge(agent, operation.uuid, call.status, out)
         forget(state, operation)
     if call.status.state is not OperationState.FINISHED and agent.link is not None:
@@ -49,6 +54,14 @@ def _told(state: State, operation: Operation) -> Framework | None:
     if operation.framework_id is None or operation.info.id is None:
         return None
     return state.frameworks.get(operation.framework_id)
+
+
+def _may_be_claimed(state: State, agent: Agent, operation: Operation, now: Instant) -> bool:
+    """Whether its framework may yet come back and be told, as after a failover of the master."""
+    if operation.info.id is None or operation.framework_id not in state.unclaimed_operations:
+        return False
+    since = agent.registered_at if agent.reregistered_at is None else agent.reregistered_at
+    return now < since + CLAIM_S
 
 
 def _acknowledge(agent: Agent, uuid: bytes, status: OperationStatus, out: Outbox) -> None:
@@ -64,6 +77,11 @@ def forget(state: State, operation: Operation) -> None:
         agent.operations.pop(operation.uuid, None)
     if operation.framework_id in state.frameworks:
         state.frameworks[operation.framework_id].operations.pop(operation.uuid, None)
+    elif operation.framework_id in state.unclaimed_operations:
+        unclaimed = state.unclaimed_operations[operation.framework_id]
+        unclaimed.pop(operation.uuid, None)
+        if not unclaimed:
+            del state.unclaimed_operations[operation.framework_id]
 
 
 def recover(state: State, agent: Agent, brought: Iterable[OperationRecord], out: Outbox) -> None:
@@ -82,6 +100,8 @@ def recover(state: State, agent: Agent, brought: Iterable[OperationRecord], out:
             agent.operations[uuid] = operation
             if framework_id in state.frameworks:
                 state.frameworks[framework_id].operations[uuid] = operation
+            elif framework_id is not None and framework_id not in state.completed_frameworks:
+                state.unclaimed_operations.setdefault(framework_id, {})[uuid] = operation
 
 
 def lose(state: State, agent: Agent, found: OperationState, out: Outbox) -> None:

@@ -156,6 +156,7 @@ def add_framework(state: State, info: v1.FrameworkInfo, now: Instant) -> Framewo
         registered_at=now,
         completed_tasks=deque(maxlen=state.config.max_completed_tasks_per_framework),
     )
+    framework.operations = state.unclaimed_operations.pop(framework.id, {})
     state.frameworks[framework.id] = framework
     return framework
 

@@ -18,27 +18,11 @@ from typing import Any
 from comity.core.containers import Spec
 from comity.runtime.containers import bundles
 from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.store import ImageStore
 
 _MNT_DETACH = 2
 _CGROUPS = Path("/sys/fs/cgroup")
-_HYBRID = _CGROUPS / "unified/cgroup.procs"
-
-
-def find_runtime() -> tuple[str | None, str]:
-    """Return the OCI runtime to use, or None and the reason why images cannot run here."""
-    if os.geteuid() != 0:
-        return None, "the agent does not run as root; start it as root to run images"
-    # crun refuses hosts that mount both versions of cgroups; runc takes them as they are.
-    order = ("runc",) if _HYBRID.exists() else ("crun", "runc")
-    for name in order:
-        path = shutil.which(name)
-        if path is not None:
-            return path, ""
-    return (
-        None,
-        f"no OCI runtime is installed; install {' or '.join(order)} (apt install {order[0]})",
-    )
 
 
 def can_overlay(directory: Path) -> bool:
@@ -61,7 +45,7 @@ def can_overlay(directory: Path) -> bool:
 class OciContainers:
     """The image containers of one agent."""
 
-    def __init__(self, runtime: str, directory: Path, images: ImageStore, agent: str) -> None:
+    def __init__(self, runtime: Runtime, directory: Path, images: ImageStore, agent: str) -> None:
         self._runtime = runtime
         self._directory = directory
         self._images = images
@@ -111,16 +95,30 @@ class OciContainers:
             words.append("--tty")
         if spec.working_directory:
             words += ["--cwd", spec.working_directory]
-        for name, value in spec.environment.items():
-            words += ["--env", f"{name}={value}"]
         assert spec.inside is not None
+        for setting in self._environment_in(spec.inside, spec.environment):
+            words += ["--env", setting]
         return [*words, spec.inside, *argv]
+
+    def _environment_in(self, container_id: str, own: dict[str, str]) -> list[str]:
+        """Return a container's environment with `own` over it; crun's exec starts from nothing."""
+        config = json.loads((self._bundles / container_id / "config.json").read_bytes())
+        settings = [one for one in config["process"]["env"] if one.partition("=")[0] not in own]
+        return settings + [f"{name}={value}" for name, value in own.items()]
 
     def _order(self, spec: Spec, words: list[str]) -> dict[str, Any]:
         pidfile = self._directory / f"{spec.id}.pid"
         pidfile.unlink(missing_ok=True)
         verb, *rest = words
-        argv = [self._runtime, "--root", str(self._root), verb, "--pid-file", str(pidfile), *rest]
+        argv = [
+            *self._runtime.argv,
+            "--root",
+            str(self._root),
+            verb,
+            "--pid-file",
+            str(pidfile),
+            *rest,
+        ]
         if verb == "run":
             argv.append(spec.id)
         if spec.io:
@@ -179,10 +177,10 @@ class OciContainers:
         (self._directory / f"{container_id}.pid").unlink(missing_ok=True)
 
     def _delete(self, container_id: str) -> None:
-        argv = [self._runtime, "--root", str(self._root), "delete", container_id]
-        done = subprocess.run(argv, capture_output=True, check=False, timeout=30)
+        argv = [*self._runtime.argv, "--root", str(self._root), "delete"]
+        done = subprocess.run([*argv, container_id], capture_output=True, check=False, timeout=30)
         if done.returncode != 0:
-            subprocess.run([*argv[:4], "--force", container_id], capture_output=True, check=False)
+            subprocess.run([*argv, "--force", container_id], capture_output=True, check=False)
 
     async def destroy_strays(self, known: set[str]) -> None:
         """Remove containers that nobody knows of."""
