@@ -1,15 +1,15 @@
 """From Mesos's messages to descriptions of containers: commands, environments, mounts, limits."""
 
-import os.path
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from comity.agent import environments
+from comity.agent import environments, isolating, mounting
+from comity.agent.docker_options import Options, Unsupported
 from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
-from comity.core.containers import Mount, Spec
+from comity.core.containers import Isolation, Mount, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.resources.amounts import NOTHING, Kind, Resources
 from comity.wire.mesos import resources, v1
@@ -132,6 +132,7 @@ def for_nested(
     parent: Spec,
     body: tuple[v1.CommandInfo, v1.ContainerInfo | None],
     held: tuple[Resources, dict[str, v1.Scalar]],
+    isolation: Isolation | None = None,
 ) -> Spec:
     """Describe a container nested in an executor's; `what` is its id and sandbox."""
     spec_id, sandbox = what
@@ -152,6 +153,7 @@ def for_nested(
         environment=environment,
         user=command.user or parent.user,
         parent=parent.sandbox,
+        isolation=isolation,
     )
     return _limited(spec, held[1])
 
@@ -218,26 +220,44 @@ def _spec(
     environment: dict[str, str],
     user: str | None,
     parent: Path | None = None,
+    isolation: Isolation | None = None,
 ) -> Spec:
     spec_id, sandbox, held = what
     image = image_of(container)
     has_root = image is not None and image != HOST_IMAGE
-    return Spec(
+    options, refusal = Options(), ""
+    try:
+        options = isolating.options_of(container, isolation, has_root=has_root)
+        mounts = mounting.mounts_of(container, mounting.Around(sandbox, parent, has_root))
+    except Unsupported as error:
+        mounts, refusal = (), str(error)
+    found = Spec(
         id=spec_id,
         sandbox=sandbox,
         command=command.value,
         arguments=command.arguments,
         shell=command.shell and command.value is not None,
-        environment=environment,
-        user=user if not has_root else command.user,
-        working_directory=command.working_directory,
+        environment={**options.environment, **environment},
+        user=(options.user or user) if not has_root else (command.user or options.user),
+        working_directory=command.working_directory or options.working_directory,
         image=image,
         image_cached=not wants_fresh_image(container),
-        mounts=_mounts(container, sandbox, parent),
+        mounts=(*mounts, *options.mounts),
         volumes=volumes_of(state, held),
         **terminal_of(container),
         cpus=held.scalar("cpus"),
         mem_bytes=int(held.scalar("mem") * (1 << 20)),
+        isolation=options.isolation,
+        refusal=refusal,
+    )
+    return found if options.entrypoint is None else _entered(found, options.entrypoint)
+
+
+def _entered(spec: Spec, entrypoint: str) -> Spec:
+    """Return the spec with a program in front of its arguments, as Docker's --entrypoint."""
+    argv = ("/bin/sh", "-c", spec.command or "") if spec.shell else spec.arguments
+    return msgspec.structs.replace(
+        spec, shell=False, command=entrypoint, arguments=(entrypoint, *argv)
     )
 
 
@@ -249,37 +269,6 @@ def terminal_of(container: v1.ContainerInfo | None) -> dict[str, Any]:
     size = info.window_size
     window = (size.rows, size.columns) if size is not None else (24, 80)
     return {"io": "TTY", "window": window}
-
-
-def _mounts(
-    container: v1.ContainerInfo | None, sandbox: Path, parent: Path | None
-) -> tuple[Mount, ...]:
-    """Return host paths and sandbox paths as mounts; those of a sandbox cannot lead out of it."""
-    found = []
-    for volume in container.volumes if container is not None else ():
-        source, is_own = _source(volume, sandbox, parent)
-        if source is None:
-            continue
-        target = volume.container_path
-        if not target.startswith("/"):
-            target = f"{IMAGE_SANDBOX}/{target}"
-        found.append(Mount(source, target, volume.mode == "RO", make=is_own))
-    return tuple(found)
-
-
-def _source(volume: v1.Volume, sandbox: Path, parent: Path | None) -> tuple[str | None, bool]:
-    """Return a volume's path on the host, and whether it lies in a sandbox and is to be made."""
-    source, root = volume.host_path, sandbox
-    if volume.source is not None and volume.source.host_path is not None:
-        source = volume.source.host_path.path
-    elif volume.source is not None and volume.source.sandbox_path is not None:
-        source = volume.source.sandbox_path.path
-        if volume.source.sandbox_path.type == "PARENT":
-            root = parent if parent is not None else sandbox
-    if source is None or source.startswith("/"):
-        return source, False
-    source = os.path.normpath(f"{root}/{source}")
-    return (source, True) if source.startswith(f"{root}/") else (None, False)
 
 
 def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:

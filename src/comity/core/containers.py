@@ -13,6 +13,69 @@ class Mount(Struct, frozen=True):
     read_only: bool = False
     make: bool = False
     """Make the source as a directory when it is not there."""
+    kind: str = "bind"
+    """bind; tmpfs, without a source; image, whose reference is the source; secret, its content."""
+    options: tuple[str, ...] = ()
+    """Options of the mount besides rw and ro."""
+
+
+_RLIMITS = """
+AS CORE CPU DATA FSIZE LOCKS MEMLOCK MSGQUEUE NICE NOFILE NPROC RSS RTPRIO RTTIME SIGPENDING STACK
+"""
+RLIMITS = frozenset(_RLIMITS.split())
+"""Kinds of limits on processes (getrlimit(2)), without RLIMIT_."""
+
+
+class RLimit(Struct, frozen=True):
+    """A limit of the kernel's on each process: NOFILE and its kind; None is no limit."""
+
+    kind: str
+    soft: int | None = None
+    hard: int | None = None
+
+
+class Device(Struct, frozen=True):
+    """A device of the host that a container may use."""
+
+    path: str
+    target: str
+    access: str = "rwm"
+
+
+class Isolation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an image container is kept apart from the machine, and what it may do."""
+
+    capabilities: tuple[str, ...] | None = None
+    """Those it may ever have, without CAP_; None is Docker's default set."""
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Changes of that set, or ALL; what is both stays when it is named and ALL is dropped."""
+    effective: tuple[str, ...] | None = None
+    """Those its first process has whoever its user is; None is what its user may have."""
+    seccomp: str = ""
+    """`unconfined`, or empty for the default profile."""
+    no_new_privileges: bool = False
+    read_only: bool = False
+    """Its root cannot be written; its volumes can."""
+    privileged: bool = False
+    """Every capability and device, and nothing of the kernel hidden."""
+    unmasked: bool = False
+    """Nothing of /proc and /sys hidden."""
+    rlimits: tuple[RLimit, ...] = ()
+    sysctls: dict[str, str] = {}
+    devices: tuple[Device, ...] = ()
+    shm_bytes: int | None = None
+    hostname: str = ""
+    private_ipc: bool = False
+    """Not even the pod's IPC namespace."""
+    share_ipc: bool = False
+    """The machine's IPC namespace and /dev/shm instead of its own."""
+    share_pid: bool = False
+    """The machine's processes, or the pod's, instead of only its own."""
+    groups: tuple[int, ...] = ()
+    """Groups besides those of its user."""
+    pids_max: int | None = None
+    oom_score_adj: int | None = None
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -50,5 +113,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     """Rows and columns of a terminal."""
     is_session: bool = False
     """Ends with the connection that started it."""
+    isolation: Isolation = Isolation()
+    refusal: str = ""
+    """What of its description cannot be had here, and what to do instead; it does not start."""
     inside: str | None = None
     """Run within this running container's namespaces and files (a DEBUG container)."""

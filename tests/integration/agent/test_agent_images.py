@@ -1,92 +1,31 @@
 """Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
 
 import contextlib
-import hashlib
-import io
 import json
-import os
-import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from comity.runtime.containers import runtimes
 from comity.runtime.http import Response, Server
 from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
 from comity.wire.mesos import v1
-from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
 from support import sessions
+from support.images import MARKS, busybox, image, layer, left_behind, output, write_layout
 from support.kernel import Kernel, shell
 
 S = v1.TaskState
-BUSYBOX = shutil.which("busybox")
-
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.images,
-    pytest.mark.skipif(os.geteuid() != 0, reason="image containers need root"),
-    pytest.mark.skipif(runtimes.find()[0] is None, reason="no OCI runtime is installed"),
-    pytest.mark.skipif(BUSYBOX is None, reason="busybox-static is not installed"),
-]
-
-
-def layer(entries):
-    """Return a tar file of (name, content or link target, type) entries."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        for name, content, kind in entries:
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = kind, 0o755
-            if kind == tarfile.REGTYPE:
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
-            else:
-                entry.linkname = content.decode()
-                tar.addfile(entry)
-    return data.getvalue()
-
-
-def write_layout(directory, layers, config=None):
-    """Write an OCI layout whose image is tagged `latest`."""
-    blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(data):
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"digest": f"sha256:{digest}", "size": len(data)}
-
-    kind = "application/vnd.oci.image.manifest.v1+json"
-    document = {"config": config or {}, "os": "linux", "architecture": "amd64"}
-    manifest = {
-        "schemaVersion": 2,
-        "config": put(json.dumps(document).encode()),
-        "layers": [put(data) for data in layers],
-    }
-    entry = {"mediaType": kind, **put(json.dumps(manifest).encode())}
-    entry["annotations"] = {"org.opencontainers.image.ref.name": "latest"}
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+pytestmark = MARKS
 
 
 @pytest.fixture
 def layouts(tmp_path):
     """Give a directory with the image `box`: busybox in two layers, the second hiding a file."""
     directory = tmp_path / "layouts"
-    program = Path(BUSYBOX).read_bytes()
-    names = ("sh", "echo", "cat", "ls", "sleep", "test", "true")
-    links = [(f"bin/{name}", b"busybox", tarfile.SYMTYPE) for name in names]
-    base = layer(
-        [
-            ("bin", b"", tarfile.DIRTYPE),
-            ("bin/busybox", program, tarfile.REGTYPE),
-            *links,
-            ("etc", b"", tarfile.DIRTYPE),
-            ("etc/hidden", b"x", tarfile.REGTYPE),
-            ("etc/shown", b"shown\n", tarfile.REGTYPE),
-        ]
+    base = busybox(
+        ("etc/hidden", b"x", tarfile.REGTYPE),
+        ("etc/shown", b"shown\n", tarfile.REGTYPE),
     )
     upper = layer([("etc/.wh.hidden", b"", tarfile.REGTYPE)])
     config = {"Env": ["FROM_IMAGE=yes", "PATH=/bin"], "Cmd": ["echo", "the image's command"]}
@@ -101,28 +40,8 @@ async def kernel(tmp_path, layouts):
     assert left_behind(tmp_path) == []
 
 
-def left_behind(directory):
-    """Return the mounts and cgroups of the agent of a directory."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    mounts = [line.split()[4] for line in lines if str(directory) in line.split()[4]]
-    agent = hashlib.sha256(str(directory / "a").encode()).hexdigest()[:12]
-    return mounts + [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/comity*/{agent}*")]
-
-
 def is_alive(pid):
     return Path(f"/proc/{pid}").exists()
-
-
-def image(name, **command):
-    docker = DockerImage(name=name)
-    mesos = MesosInfo(image=Image(type="DOCKER", docker=docker))
-    container = v1.ContainerInfo(type="MESOS", mesos=mesos)
-    return {"container": container, "command": v1.CommandInfo(**command)}
-
-
-def output(kernel, task):
-    (path,) = kernel.directory.glob(f"a/slaves/*/frameworks/*/executors/{task}/runs/latest/stdout")
-    return path.read_text()
 
 
 async def test_an_image_with_its_own_command_environment_and_files(kernel):

@@ -75,14 +75,14 @@ def test_a_volume_of_the_parent_is_made_in_the_executors_sandbox(world):
     own = VolumeSource(type="SANDBOX_PATH", sandbox_path=SandboxPath(type="SELF", path="w"))
     volumes = (
         v1.Volume(container_path="shared", source=source),
-        v1.Volume(container_path="/abs", source=own, mode="RO"),
+        v1.Volume(container_path="own", source=own, mode="RO"),
     )
     [name] = world.run_group(info("a", container=v1.ContainerInfo(type="MESOS", volumes=volumes)))
     spec = world.agent.state.containers[name].spec
     [one] = world.agent.state.executors.values()
     assert spec.mounts == (
         Mount(f"{one.directory}/v", "/mnt/mesos/sandbox/shared", make=True),
-        Mount(f"{spec.sandbox}/w", "/abs", read_only=True, make=True),
+        Mount(f"{spec.sandbox}/w", "/mnt/mesos/sandbox/own", read_only=True, make=True),
     )
 
 

@@ -113,7 +113,7 @@ BAD_TASKS = {
     },
     "'source.type' is unknown": {"container": volume(kind=None)},
     "'source.host_path' is not set": {"container": volume(kind="HOST_PATH")},
-    "volumes of type SECRET are not supported": {"container": volume(kind="SECRET")},
+    "must be of type 'VALUE'": {"container": volume(kind="SECRET")},
     "leads out of the sandbox": {
         "container": volume(
             kind="SANDBOX_PATH", sandbox_path=SandboxPath(type="SELF", path="a/../../b")

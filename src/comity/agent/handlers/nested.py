@@ -107,13 +107,17 @@ def _describe(state: State, item: ContainerAsked) -> Spec:
         sandbox = state.config.work_dir.resolve() / "containers" / body.container_id.value
         outside = Spec(id="", sandbox=sandbox, environment={"LIBPROCESS_IP": state.ip})
         what = (item.container_id, sandbox)
-        return building.for_nested(state, what, outside, (command, body.container), held)
+        return building.for_nested(
+            state, what, outside, (command, body.container), held, body.isolation
+        )
     parent = state.containers[item.container_id.rpartition(".")[0]]
     sandbox = parent.spec.sandbox / "containers" / body.container_id.value
     if parent.executor is None or item.is_session:
         return building.for_debug(item.container_id, sandbox, parent.spec, command)
     what = (item.container_id, sandbox)
-    return building.for_nested(state, what, parent.spec, (command, body.container), held)
+    return building.for_nested(
+        state, what, parent.spec, (command, body.container), held, body.isolation
+    )
 
 
 def started(state: State, container: Container, out: Outbox) -> None:

@@ -1,35 +1,45 @@
 """OCI bundles: the configuration that a runtime starts a container from (OCI runtime-spec)."""
 
 import os
+import resource
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from comity.core.containers import Spec
+from msgspec import Struct
+
+from comity.core.containers import Device, Isolation, RLimit, Spec
+from comity.runtime.containers import capabilities, mounts, seccomp, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.images.store import Image
 
-SANDBOX = "/mnt/mesos/sandbox"
-_CAPABILITIES = [
-    f"CAP_{name}"
-    for name in [
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FSETID",
-        "FOWNER",
-        "MKNOD",
-        "NET_RAW",
-        "SETGID",
-        "SETUID",
-        "SETFCAP",
-        "SETPCAP",
-        "NET_BIND_SERVICE",
-        "SYS_CHROOT",
-        "KILL",
-        "AUDIT_WRITE",
-    ]
-]
-_MASKED = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]
+SANDBOX = mounts.SANDBOX
+_KERNELS_OWN = """
+/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats
+/proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap
+/sys/firmware
+"""
+_MASKED = _KERNELS_OWN.split()
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+_NAMESPACED = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
+"""Kernel settings of an IPC namespace; those of a network namespace begin with `net.`."""
+_DEVICES = (("c", 1, 3), ("c", 1, 5), ("c", 1, 7), ("c", 1, 8), ("c", 1, 9), ("c", 5, 0))
+"""null, zero, full, random, urandom and tty, which the runtime makes by itself."""
+
+
+class Place(Struct, frozen=True):
+    """Where a container's parts are on the machine."""
+
+    root: Path
+    cgroup: str
+    """Relative to each hierarchy."""
+    sources: Mapping[str, str] = {}
+    """What was made for the mounts that have no source of their own, by their targets."""
+    namespaces: Mapping[str, str] = {}
+    """Files of the namespaces that it joins, by their OCI names."""
+    files: Mapping[str, str] = {}
+    """What it finds in /etc: hosts, hostname and resolv.conf."""
 
 
 def arguments(spec: Spec, image: Image) -> list[str]:
@@ -52,98 +62,172 @@ def arguments(spec: Spec, image: Image) -> list[str]:
     return found
 
 
-def environment(spec: Spec, image: Image) -> list[str]:
-    """Return the variables: the image's, then the container's."""
+def environment(spec: Spec, image: Image, home: str) -> list[str]:
+    """Return the variables: the image's, then the container's; HOME is the user's."""
     merged = dict(one.partition("=")[::2] for one in image.environment)
     given = dict(spec.environment)
     if "PATH" in merged:
         given.pop("PATH", None)
-    return [f"{name}={value}" for name, value in {**merged, **given}.items()]
+    return [f"{name}={value}" for name, value in {"HOME": home, **merged, **given}.items()]
 
 
-def user(text: str, root: Path) -> dict[str, Any]:
-    """Return the uid and gid of `user[:group]`, looked up in the image's own files.
+def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
+    """Return config.json.
 
     Raises:
-        ContainerRefused: there is no such user or group in the image.
+        ContainerRefused: it asks for what the image or this machine does not have.
     """
-    name, _, group = (text or "0").partition(":")
-    uid, gid = _look_up(name, root / "etc/passwd", "user")
-    if group:
-        gid, _ = _look_up(group, root / "etc/group", "group")
-    return {"uid": uid, "gid": gid}
-
-
-def _look_up(name: str, file: Path, what: str) -> tuple[int, int]:
-    """Return the id in the third field of a name's line, and that in the fourth if it is one."""
-    lines: list[str] = []
-    if file.is_file() and not file.is_symlink():
-        lines = file.read_text(errors="replace").splitlines()
-    for line in lines:
-        fields = line.split(":")
-        if len(fields) > 2 and name in (fields[0], fields[2]):
-            second = fields[3] if len(fields) > 3 and fields[3].isdigit() else "0"
-            return int(fields[2]), int(second)
-    if name.isdigit():
-        return int(name), 0
-    raise ContainerRefused(f"{what} '{name}' is not in the image")
-
-
-def configuration(spec: Spec, image: Image, root: Path, cgroup: str) -> dict[str, Any]:
-    """Return config.json for a container on the host's network."""
-    return {
+    own = spec.isolation
+    who = users.find(spec.user or image.user, place.root, own.groups)
+    identity: dict[str, Any] = {"uid": who.uid, "gid": who.gid}
+    if who.groups:
+        identity["additionalGids"] = list(who.groups)
+    process: dict[str, Any] = {
+        "terminal": False,
+        "user": identity,
+        "args": arguments(spec, image),
+        "env": environment(spec, image, who.home),
+        "cwd": spec.working_directory or image.working_directory or "/",
+        "capabilities": capabilities.sets(own),
+        "noNewPrivileges": own.no_new_privileges,
+    }
+    if own.rlimits:
+        process["rlimits"] = [_rlimit(one) for one in own.rlimits]
+    if own.oom_score_adj is not None:
+        process["oomScoreAdj"] = _oom_score(own.oom_score_adj)
+    found: dict[str, Any] = {
         "ociVersion": "1.0.2",
-        "process": {
-            "terminal": False,
-            "user": user(spec.user or image.user, root),
-            "args": arguments(spec, image),
-            "env": environment(spec, image),
-            "cwd": spec.working_directory or image.working_directory or "/",
-            "capabilities": {
-                kind: _CAPABILITIES for kind in ("bounding", "effective", "permitted")
-            },
-            "noNewPrivileges": True,
-        },
-        "root": {"path": str(root)},
-        "mounts": _mounts(spec),
-        "linux": {
-            "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc")],
-            "cgroupsPath": cgroup,
-            "resources": _resources(spec),
-            "maskedPaths": _MASKED,
-            "readonlyPaths": _READ_ONLY,
-        },
+        "process": process,
+        "root": {"path": str(place.root), "readonly": own.read_only},
+        "mounts": mounts.of_container(spec, place.sources, place.files),
+        "linux": _linux(spec, place),
+    }
+    if own.hostname and "uts" not in place.namespaces:
+        found["hostname"] = own.hostname
+    return found
+
+
+def _linux(spec: Spec, place: Place) -> dict[str, Any]:
+    own = spec.isolation
+    devices = [_device(one) for one in own.devices]
+    found: dict[str, Any] = {
+        "namespaces": _namespaces(own, place.namespaces),
+        "cgroupsPath": place.cgroup,
+        "resources": _resources(spec, devices),
+    }
+    if own.devices:
+        found["devices"] = devices
+    if own.sysctls:
+        check_sysctls(own, has_network="network" in place.namespaces)
+        found["sysctl"] = own.sysctls
+    if not (own.privileged or own.unmasked):
+        found["maskedPaths"] = _MASKED
+        found["readonlyPaths"] = _READ_ONLY
+    if not own.privileged and own.seccomp != "unconfined":
+        found["seccomp"] = seccomp.profile(capabilities.bounding(own))
+    return found
+
+
+def _namespaces(own: Isolation, joined: Mapping[str, str]) -> list[dict[str, str]]:
+    wanted = {"mount": ""}
+    if not own.share_pid:
+        wanted["pid"] = ""
+    if not own.share_ipc:
+        wanted["ipc"] = ""
+    if own.hostname:
+        wanted["uts"] = ""
+    wanted |= joined
+    return [
+        {"type": kind, "path": path} if path else {"type": kind} for kind, path in wanted.items()
+    ]
+
+
+def check_sysctls(own: Isolation, *, has_network: bool) -> None:
+    """Refuse settings of the kernel that are the whole machine's.
+
+    Raises:
+        ContainerRefused: naming the first of them.
+    """
+    for name in own.sysctls:
+        is_network = name.startswith("net.")
+        if is_network and not has_network:
+            raise ContainerRefused(
+                f"sysctl {name} would change the machine's network; give the container its own"
+            )
+        if not is_network and (own.share_ipc or not name.startswith(_NAMESPACED)):
+            raise ContainerRefused(
+                f"sysctl {name} would change the whole machine; only net.*, kernel.msg*, "
+                "kernel.sem, kernel.shm* and fs.mqueue.* belong to a container"
+            )
+
+
+def _rlimit(one: RLimit) -> dict[str, Any]:
+    """Return a limit as OCI spells it.
+
+    Raises:
+        ContainerRefused: it is above what this agent may give.
+    """
+    kind = f"RLIMIT_{one.kind}"
+    number = getattr(resource, kind, None)
+    ours = resource.getrlimit(number)[1] if number is not None else resource.RLIM_INFINITY
+    top = (1 << 64) - 1
+    soft, hard = (top if each is None else each for each in (one.soft, one.hard))
+    may_raise = "SYS_RESOURCE" in capabilities.available()
+    if not may_raise and ours != resource.RLIM_INFINITY and hard > ours:
+        raise ContainerRefused(
+            f"rlimit {one.kind} of {'infinity' if hard == top else hard} is above the agent's own "
+            f"limit of {ours}, and it may not raise it (CAP_SYS_RESOURCE)"
+        )
+    return {"type": kind, "soft": soft, "hard": hard}
+
+
+def _oom_score(wanted: int) -> int:
+    """Return the adjustment, not below our own where the kernel would refuse that."""
+    if "SYS_RESOURCE" in capabilities.available():
+        return wanted
+    return max(wanted, int(Path("/proc/self/oom_score_adj").read_text()))
+
+
+def _device(one: Device) -> dict[str, Any]:
+    try:
+        found = os.stat(one.path)
+    except OSError as error:
+        raise ContainerRefused(f"device {one.path}: {error.strerror}") from error
+    kind = {stat.S_IFCHR: "c", stat.S_IFBLK: "b"}.get(stat.S_IFMT(found.st_mode))
+    if kind is None:
+        raise ContainerRefused(f"{one.path} is not a device; use a volume for files")
+    return {
+        "path": one.target,
+        "type": kind,
+        "major": os.major(found.st_rdev),
+        "minor": os.minor(found.st_rdev),
+        "fileMode": stat.S_IMODE(found.st_mode),
+        "uid": found.st_uid,
+        "gid": found.st_gid,
     }
 
 
-def _mounts(spec: Spec) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        _mount("/proc", "proc", "proc"),
-        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666"),
-        _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777"),  # noqa: S108
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        _mount(SANDBOX, "bind", str(spec.sandbox), "rbind", "rw"),
-    ]
-    names = [f"/etc/{name}" for name in ("resolv.conf", "hosts")]
-    mounts += [_mount(one, "bind", one, "rbind", "ro") for one in names if os.path.exists(one)]
-    for one in spec.mounts + spec.volumes:
-        if not os.path.exists(one.source):
-            raise ContainerRefused(f"volume source {one.source} does not exist on this machine")
-        mode = "ro" if one.read_only else "rw"
-        target = os.path.join(SANDBOX, one.target)
-        mounts.append(_mount(target, "bind", one.source, "rbind", mode))
-    return mounts
-
-
-def _mount(target: str, kind: str, source: str, *options: str) -> dict[str, Any]:
-    return {"destination": target, "type": kind, "source": source, "options": list(options)}
-
-
-def _resources(spec: Spec) -> dict[str, Any]:
+def _resources(spec: Spec, devices: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"cpu": {"shares": max(2, int(spec.cpus * 1024))}}
     if spec.cpu_quota is not None:
         found["cpu"] |= {"period": 100_000, "quota": max(1000, int(spec.cpu_quota * 100_000))}
     if spec.mem_bytes:
-        found["memory"] = {"limit": spec.mem_bytes}
+        # With swap counted in, or it would hide the limit.
+        found["memory"] = {"limit": spec.mem_bytes, "swap": spec.mem_bytes}
+    if spec.isolation.pids_max is not None:
+        found["pids"] = {"limit": spec.isolation.pids_max}
+    if spec.isolation.privileged:
+        found["devices"] = [{"allow": True, "access": "rwm"}]
+        return found
+    rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
+    rules += [{"allow": True, "type": kind, "access": "m"} for kind in ("c", "b")]
+    rules += [_allowed(kind, major, minor) for kind, major, minor in _DEVICES]
+    rules += [_allowed("c", 5, 2), {"allow": True, "type": "c", "major": 136, "access": "rwm"}]
+    for one, asked in zip(devices, spec.isolation.devices, strict=True):
+        rules.append(_allowed(one["type"], one["major"], one["minor"], asked.access))
+    found["devices"] = rules
     return found
+
+
+def _allowed(kind: str, major: int, minor: int, access: str = "rwm") -> dict[str, Any]:
+    return {"allow": True, "type": kind, "major": major, "minor": minor, "access": access}

@@ -37,6 +37,8 @@ class Containerizer:
         Raises:
             ContainerRefused: it cannot be started as described.
         """
+        if spec.refusal:
+            raise ContainerRefused(spec.refusal)
         make_sandbox(spec)
         if spec.image is None or spec.image == HOST_IMAGE:
             if spec.image == HOST_IMAGE and not self._allow_host:

@@ -6,7 +6,6 @@ first process. A container's root is an overlay over its image's layers, mounted
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -16,27 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.containers import bundles
+from comity.runtime.containers import bundles, kernel, provided
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.store import ImageStore
 
-_MNT_DETACH = 2
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def can_overlay(directory: Path) -> bool:
     """Whether overlays can be mounted over directories there; tried, never assumed."""
     probe = directory / "overlay-probe"
-    names = ("lower", "upper", "work", "root")
-    for name in names:
-        (probe / name).mkdir(parents=True, exist_ok=True)
+    (probe / "lower").mkdir(parents=True, exist_ok=True)
     try:
-        _overlay([str(probe / "lower")], probe)
+        kernel.overlay([str(probe / "lower")], probe)
     except OSError:
         return False
     else:
-        _unmount(probe / "root")
+        kernel.unmount(probe / "root")
         return True
     finally:
         shutil.rmtree(probe, ignore_errors=True)
@@ -71,11 +67,10 @@ class OciContainers:
         image = await self._images.get(spec.image, cached=spec.image_cached)
         bundle = self._bundles / spec.id
         try:
-            for name in ("upper", "work", "root"):
-                (bundle / name).mkdir(parents=True, exist_ok=True)
-            _overlay(list(reversed(image.layers)), bundle)
-            cgroup = f"{self._cgroup}/{spec.id}"
-            config = bundles.configuration(spec, image, bundle / "root", cgroup)
+            kernel.overlay(reversed(image.layers), bundle)
+            sources = await provided.provide(spec, bundle, self._images)
+            place = bundles.Place(bundle / "root", f"{self._cgroup}/{spec.id}", sources)
+            config = bundles.configuration(spec, image, place)
             (bundle / "config.json").write_text(json.dumps(config))
         except OSError as error:
             await self.destroy(spec.id)
@@ -172,7 +167,8 @@ class OciContainers:
             await asyncio.to_thread(self._delete, container_id)
         bundle = self._bundles / container_id
         if bundle.exists():
-            _unmount(bundle / "root")
+            kernel.unmount(bundle / "root")
+            provided.withdraw(bundle)
             await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
         (self._directory / f"{container_id}.pid").unlink(missing_ok=True)
 
@@ -195,19 +191,3 @@ class OciContainers:
             for each in (path, path.parent):
                 with contextlib.suppress(OSError):
                     each.rmdir()
-
-
-def _overlay(lowers: list[str], directory: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    options = (
-        f"lowerdir={':'.join(lowers)},upperdir={directory}/upper,workdir={directory}/work"
-    ).encode()
-    target = str(directory / "root").encode()
-    if libc.mount(b"overlay", target, b"overlay", ctypes.c_ulong(0), options) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"overlay mount: {os.strerror(number)}")
-
-
-def _unmount(path: Path) -> None:
-    """Unmount, lazily: what still uses it keeps it until it ends."""
-    ctypes.CDLL(None, use_errno=True).umount2(str(path).encode(), _MNT_DETACH)

@@ -7,8 +7,8 @@ sandbox, as in Mesos; others cannot appear without a root file system, and are l
 from pathlib import Path
 
 from comity.core.containers import Mount, Spec
-from comity.runtime.containers.bundles import SANDBOX
 from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.containers.mounts import SANDBOX
 
 _HOST_IMAGE = "host"
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import field
 
+from comity.core.containers import Isolation
 from comity.wire.mesos.administration import (
     AgentBody,
     DeactivateAgent,
@@ -37,13 +38,17 @@ from comity.wire.mesos.v1 import CommandInfo, ContainerInfo, Resource
 
 
 class LaunchContainerBody(Wire, frozen=True, kw_only=True):
-    """A container to start; nested when its id has a parent."""
+    """A container to start; nested when its id has a parent.
+
+    `isolation` is an extension of ours, in JSON only: what ContainerInfo has no words for.
+    """
 
     container_id: Annotated[ContainerID, 1]
     command: Annotated[CommandInfo | None, 2] = None
     container: Annotated[ContainerInfo | None, 4] = None
     resources: Annotated[tuple[Resource, ...], 3] = ()
     limits: Annotated[dict[str, Scalar], 5] = field(default_factory=dict)
+    isolation: Isolation | None = None
 
 
 class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):

@@ -62,7 +62,12 @@ def _check_volume(volume: v1.Volume) -> None:
             raise Invalid("'source.host_path' is not set for HOST_PATH volume")
     elif source.type == "SANDBOX_PATH":
         _check_sandbox_path(source.sandbox_path)
-    elif source.type in ("DOCKER_VOLUME", "SECRET", "CSI_VOLUME"):
+    elif source.type == "SECRET":
+        if source.secret is None or source.secret.value is None:
+            raise Invalid(
+                "'source.secret' must be of type 'VALUE': agents here have no secret resolver"
+            )
+    elif source.type in ("DOCKER_VOLUME", "CSI_VOLUME"):
         raise Invalid(f"volumes of type {source.type} are not supported by this cluster's agents")
     else:
         raise Invalid("'source.type' is unknown")

@@ -1,0 +1,103 @@
+"""Users and groups of image containers, looked up in the image's own files."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from comity.runtime.containers.errors import ContainerRefused
+
+
+class Identity(NamedTuple):
+    """Who a container's first process is."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def find(text: str, root: Path, more: tuple[int, ...] = ()) -> Identity:
+    """Return who `user[:group]` is, by names or numbers; `more` are further groups.
+
+    Raises:
+        ContainerRefused: there is no such user or group in the image.
+    """
+    name, _, group = (text or "0").partition(":")
+    uid, gid, home, known = _user(name, root)
+    groups: list[int] = []
+    if group:
+        gid = _group(group, root)
+    else:
+        groups = [number for number, members in _groups(root) if known in members]
+    return Identity(uid, gid, tuple(dict.fromkeys((*groups, *more))), home)
+
+
+def _user(name: str, root: Path) -> tuple[int, int, str, str]:
+    """Return a user's uid, gid, home and name."""
+    for fields in _lines(root, "etc/passwd"):
+        if len(fields) > 3 and name in (fields[0], fields[2]):
+            home = fields[5] if len(fields) > 5 else ""
+            return int(fields[2]), int(fields[3]), home or "/", fields[0]
+    if name.isdigit():
+        return int(name), 0, "/", ""
+    raise ContainerRefused(
+        f"user '{name}' is not in the image; name one of its /etc/passwd, or give a number"
+    )
+
+
+def _group(name: str, root: Path) -> int:
+    for fields in _lines(root, "etc/group"):
+        if len(fields) > 2 and name in (fields[0], fields[2]):
+            return int(fields[2])
+    if name.isdigit():
+        return int(name)
+    raise ContainerRefused(
+        f"group '{name}' is not in the image; name one of its /etc/group, or give a number"
+    )
+
+
+def _groups(root: Path) -> Iterator[tuple[int, list[str]]]:
+    for fields in _lines(root, "etc/group"):
+        if len(fields) > 3:
+            yield int(fields[2]), fields[3].split(",")
+
+
+def _lines(root: Path, name: str) -> Iterator[list[str]]:
+    """Yield the fields of each line whose third is a number."""
+    try:
+        handle = os.open(resolve(root, name), os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    with open(handle, errors="replace") as file:
+        for line in file:
+            fields = line.rstrip("\n").split(":")
+            if len(fields) > 2 and all(each.isdigit() for each in fields[2:3]):
+                yield fields
+
+
+def resolve(root: Path, name: str) -> Path:
+    """Return where a path of a container is on the machine; links in it never lead out of `root`.
+
+    Raises:
+        OSError: there are too many links.
+    """
+    found: list[str] = []
+    left = [part for part in name.split("/") if part]
+    for _ in range(255):
+        if not left:
+            return root.joinpath(*found)
+        part = left.pop(0)
+        if part in ("..", "."):
+            found = found[:-1] if part == ".." else found
+            continue
+        place = root.joinpath(*found, part)
+        if not place.is_symlink():
+            found.append(part)
+            continue
+        target = os.readlink(place)
+        if target.startswith("/"):
+            found = []
+        left = [each for each in target.split("/") if each] + left
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
