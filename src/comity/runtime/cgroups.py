@@ -181,12 +181,12 @@ class Cgroups:
         """Remove a container's cgroups, killing what is left in them."""
         self.kill(container)
         for root in self._all_roots():
-            _remove(root / container)
+            remove_cgroup(root / container)
 
     def close(self) -> None:
         """Remove the agent's own cgroups once they are empty."""
         for root in self._all_roots():
-            _remove(root)
+            remove_cgroup(root)
             with contextlib.suppress(OSError):
                 root.parent.rmdir()
 
@@ -201,11 +201,12 @@ def _limit_memory_v1(path: Path, wanted: int) -> None:
             file.write_text(str(wanted))
 
 
-def _remove(path: Path) -> None:
+def remove_cgroup(path: Path) -> None:
+    """Remove a cgroup and those within it, once their processes have left."""
     with contextlib.suppress(OSError):
         for child in path.iterdir():
             if child.is_dir():
-                _remove(child)
+                remove_cgroup(child)
     for _ in range(20):
         try:
             path.rmdir()

@@ -44,17 +44,18 @@ def _name(config: AgentConfig) -> str:
 def _containerizer(config: AgentConfig) -> Containerizer:
     cgroups = Cgroups.detect(_name(config))
     runtime, reason = runtimes.find()
-    containers = None
     if not config.allow_images:
-        reason = "the agent was started with --no-images"
-    elif runtime is not None:
-        directory = config.work_dir.resolve() / "images"
+        runtime, reason = None, "the agent was started with --no-images"
+    directory = config.work_dir.resolve() / "images"
+    containers = None
+    # Without a runtime there may still be containers of the time when there was one.
+    if runtime is not None or directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
-        if oci.can_overlay(directory):
-            images = ImageStore(directory, config.docker_registry)
-            containers = oci.OciContainers(runtime, directory, images, _name(config))
-        else:
+        if runtime is not None and not oci.can_overlay(directory):
+            runtime = None
             reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
+        images = ImageStore(directory, config.docker_registry)
+        containers = oci.OciContainers(runtime, directory, images, _name(config))
     return Containerizer(cgroups, containers, allow_host=config.allow_host_image, no_oci=reason)
 
 
@@ -67,7 +68,7 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
     info = v1.AgentInfo(
         hostname=config.hostname or config.ip,
         port=config.port,
-        attributes=detecting.attributes(config, has_images=containerizer.oci is not None),
+        attributes=detecting.attributes(config, has_images=containerizer.can_run_images),
         domain=config.domain,
     )
     start = Start(config=config, info=info, resources=resources.write(total, refined=True))

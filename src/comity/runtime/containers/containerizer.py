@@ -31,6 +31,11 @@ class Containerizer:
         """Why there are no image containers, and what to do about it."""
         self._preparing = asyncio.Semaphore(_PREPARING_MAX)
 
+    @property
+    def can_run_images(self) -> bool:
+        """Whether image containers can be started here."""
+        return self.oci is not None and self.oci.runtime is not None
+
     async def prepare(self, spec: Spec) -> dict[str, Any]:
         """Make everything a container needs, and return the launcher's order to start it.
 
@@ -47,7 +52,7 @@ class Containerizer:
                     "started without --forbid-host-image"
                 )
             return process.order(spec, self.cgroups)
-        if self.oci is None:
+        if self.oci is None or self.oci.runtime is None:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self._no_oci}")
         async with self._preparing:
             return await self.oci.order(spec)

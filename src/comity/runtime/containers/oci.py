@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
+from comity.runtime.cgroups import remove_cgroup
 from comity.runtime.containers import bundles, kernel, provided
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.runtimes import Runtime
@@ -41,8 +42,11 @@ def can_overlay(directory: Path) -> bool:
 class OciContainers:
     """The image containers of one agent."""
 
-    def __init__(self, runtime: Runtime, directory: Path, images: ImageStore, agent: str) -> None:
-        self._runtime = runtime
+    def __init__(
+        self, runtime: Runtime | None, directory: Path, images: ImageStore, agent: str
+    ) -> None:
+        self.runtime = runtime
+        """None where there is none any more: nothing starts, what ran before is still removed."""
         self._directory = directory
         self._images = images
         self._cgroup = f"/comity-images/{agent}"
@@ -105,8 +109,9 @@ class OciContainers:
         pidfile = self._directory / f"{spec.id}.pid"
         pidfile.unlink(missing_ok=True)
         verb, *rest = words
+        assert self.runtime is not None
         argv = [
-            *self._runtime.argv,
+            *self.runtime.argv,
             "--root",
             str(self._root),
             verb,
@@ -173,7 +178,12 @@ class OciContainers:
         (self._directory / f"{container_id}.pid").unlink(missing_ok=True)
 
     def _delete(self, container_id: str) -> None:
-        argv = [*self._runtime.argv, "--root", str(self._root), "delete"]
+        if self.runtime is None:
+            shutil.rmtree(self._root / container_id, ignore_errors=True)
+            for hierarchy in _CGROUPS.iterdir():
+                remove_cgroup(Path(f"{hierarchy}{self._cgroup}/{container_id}"))
+            return
+        argv = [*self.runtime.argv, "--root", str(self._root), "delete"]
         done = subprocess.run([*argv, container_id], capture_output=True, check=False, timeout=30)
         if done.returncode != 0:
             subprocess.run([*argv, "--force", container_id], capture_output=True, check=False)
