@@ -20,8 +20,10 @@ import engine
 
 from comity.core.containers import Spec
 from comity.resources import text
+from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import runtimes
 from comity.runtime.containers.oci import OciContainers
+from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.store import ImageStore
 from comity.sdk.scheduler import Scheduler
@@ -77,7 +79,9 @@ async def whole_stack(directory: Path, layouts: Path, count: int) -> float:
 def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
     """Return the seconds that a loop of the runtime takes for roots that are prepared before."""
     images = ImageStore(directory / "images", str(layouts))
-    containers = OciContainers(runtime, directory / "containers", images, "bench")
+    cgroups = Cgroups.detect("bench")
+    pods = Pods(directory / "pods", cgroups, None)
+    containers = OciContainers(runtime, directory / "containers", images, "bench", pods)
     orders = []
     for number in range(count):
         sandbox = directory / f"sandbox-{number}"
@@ -96,7 +100,8 @@ def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
             pid = Path(order["pidfile"]).read_text()
             subprocess.run(["kill", "-9", pid], check=True)
             asyncio.run(containers.destroy(order["id"]))
-        containers.close()
+        if cgroups is not None:
+            cgroups.close()
 
 
 def docker_run(count: int) -> float:

@@ -9,10 +9,10 @@ from comity.agent import environments, isolating, mounting
 from comity.agent.docker_options import Options, Unsupported
 from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
-from comity.core.containers import Isolation, Mount, Spec
+from comity.core.containers import Isolation, Mount, Pod, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.resources.amounts import NOTHING, Kind, Resources
-from comity.wire.mesos import resources, v1
+from comity.wire.mesos import operator, resources, v1
 
 __all__ = ["HOST_IMAGE", "image_of"]
 
@@ -155,7 +155,7 @@ def for_nested(
         parent=parent.sandbox,
         isolation=isolation,
     )
-    return _limited(spec, held[1])
+    return _limited(msgspec.structs.replace(spec, pod=parent.pod), held[1])
 
 
 def for_group_task(
@@ -180,15 +180,55 @@ def for_group_task(
     environment = {"MESOS_ALLOCATION_ROLE": role, **spec.environment}
     link = parent.sandbox / "tasks" / task.task_id.value
     spec = msgspec.structs.replace(spec, environment=environment, link=link)
+    pod = Pod(id=parent.id, cpus=shared.scalar("cpus"), mem_bytes=_bytes(shared))
     linux = task.container.linux_info if task.container is not None else None
-    if spec.image is not None or (linux is not None and not linux.share_cgroups):
+    shares = linux is None or linux.share_cgroups
+    if spec.image not in (None, HOST_IMAGE):
+        # The limit on memory is the pod's when it shares; its own cgroup tells who was killed.
+        mem_bytes = 0 if shares else spec.mem_bytes
+        return msgspec.structs.replace(spec, pod=pod, mem_bytes=mem_bytes)
+    if not shares:
         return spec
     return msgspec.structs.replace(
         spec,
         cgroup=parent.id,
         cpus=shared.scalar("cpus"),
-        mem_bytes=int(shared.scalar("mem") * (1 << 20)),
+        mem_bytes=_bytes(shared),
     )
+
+
+def for_pod(
+    state: State, what: tuple[str, Path], parent: Spec, body: operator.LaunchContainerBody
+) -> Spec:
+    """Describe a container without a process, whose sandbox those nested in it share."""
+    held, refusal = held_by(body.resources), ""
+    try:
+        own = isolating.options_of(body.container, body.isolation, has_root=True).isolation
+    except Unsupported as error:
+        own, refusal = Isolation(), str(error)
+    spec = _limited(
+        Spec(
+            id=what[0],
+            sandbox=what[1],
+            environment={"LIBPROCESS_IP": parent.environment.get("LIBPROCESS_IP", state.ip)},
+            cpus=held.scalar("cpus"),
+            mem_bytes=_bytes(held),
+            is_pod=True,
+            refusal=refusal,
+        ),
+        body.limits,
+    )
+    pod = Pod(
+        id=spec.id,
+        hostname=own.hostname,
+        sysctls=own.sysctls,
+        shm_bytes=own.shm_bytes,
+        share_ipc=own.share_ipc,
+        cpus=spec.cpus,
+        mem_bytes=spec.mem_bytes,
+        cpu_quota=spec.cpu_quota,
+    )
+    return msgspec.structs.replace(spec, pod=pod)
 
 
 def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo) -> Spec:
@@ -246,7 +286,7 @@ def _spec(
         volumes=volumes_of(state, held),
         **terminal_of(container),
         cpus=held.scalar("cpus"),
-        mem_bytes=int(held.scalar("mem") * (1 << 20)),
+        mem_bytes=_bytes(held),
         isolation=options.isolation,
         refusal=refusal,
     )
@@ -280,6 +320,10 @@ def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
         mem = limits["mem"].value
         changes["mem_bytes"] = 0 if mem >= v1.UNLIMITED else int(mem * (1 << 20))
     return msgspec.structs.replace(spec, **changes) if changes else spec
+
+
+def _bytes(held: Resources) -> int:
+    return int(held.scalar("mem") * (1 << 20))
 
 
 def held_by(written: tuple[v1.Resource, ...]) -> Resources:

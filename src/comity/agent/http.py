@@ -75,7 +75,7 @@ class Usage:
 
     def of(self, one: Container) -> dict[str, float]:
         """Return a container's numbers by Mesos's names (ResourceStatistics)."""
-        found = self._containerizer.usage(one.id, one.pid, has_image=one.has_image)
+        found = self._containerizer.usage(one.id, one.pid)
         if one.id in self._disk:
             found["disk_used_bytes"] = self._disk[one.id]
         return found

@@ -23,7 +23,8 @@ class ContainerStarted(Struct, frozen=True, tag=True):
     """A container runs."""
 
     container_id: str
-    pid: int
+    pid: int | None
+    """None for a pod, which has no process."""
 
 
 class ContainerFailed(Struct, frozen=True, tag=True):

@@ -78,6 +78,24 @@ class Isolation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     oom_score_adj: int | None = None
 
 
+class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What several containers share: namespaces, /etc/hosts, /dev/shm and a cgroup above theirs."""
+
+    id: str
+    """That of the container which it belongs to, and is removed with."""
+    hostname: str = ""
+    networks: tuple[str, ...] = ()
+    """Names of networks to be on; with none it is on the machine's own."""
+    sysctls: dict[str, str] = {}
+    shm_bytes: int | None = None
+    share_ipc: bool = False
+    """The machine's IPC namespace instead of one of its own."""
+    cpus: float = 0.0
+    mem_bytes: int = 0
+    cpu_quota: float | None = None
+    """Limits of all its containers together; none when 0 or None."""
+
+
 class Spec(Struct, frozen=True, kw_only=True):
     """A container to start."""
 
@@ -116,5 +134,9 @@ class Spec(Struct, frozen=True, kw_only=True):
     isolation: Isolation = Isolation()
     refusal: str = ""
     """What of its description cannot be had here, and what to do instead; it does not start."""
+    pod: Pod | None = None
+    """The sandbox whose namespaces it joins."""
+    is_pod: bool = False
+    """It is that sandbox, without a process of its own."""
     inside: str | None = None
     """Run within this running container's namespaces and files (a DEBUG container)."""

@@ -1,7 +1,9 @@
-"""Limits for plain processes by cgroups: version 1, version 2, or both at once (hybrid).
+"""Limits of containers by cgroups: version 1, version 2, or both at once (hybrid).
 
-One directory `comity/<agent>/<container>` in each hierarchy that is used: cpu and memory for
+One directory `comity/<agent>/<container>` in each hierarchy that is used: cpu, memory and pids for
 limits, and where a version 2 hierarchy is mounted, that one too: only it can kill a whole tree.
+An OCI runtime makes those of image containers, in every hierarchy; in a pod they are
+`comity/<agent>/<pod>/<container>`, below the limits of the pod.
 """
 
 import contextlib
@@ -29,15 +31,20 @@ class Limits(NamedTuple):
     cpus: float
     mem_bytes: int
     cpu_quota: float | None = None
+    pids_max: int | None = None
 
 
 class Cgroups:
     """The cgroups of one agent's containers; made by `detect`."""
 
-    def __init__(self, roots: dict[str, Path], unified: Path | None) -> None:
+    def __init__(
+        self, roots: dict[str, Path], unified: Path | None, others: tuple[Path, ...] = ()
+    ) -> None:
         self._roots = roots
         """Version 1 hierarchies in use by controller, or `{"": root}` on version 2."""
         self._unified = unified
+        self._others = others
+        """Hierarchies that only OCI runtimes use; we remove what they leave."""
 
     @classmethod
     def detect(cls, agent: str) -> "Cgroups | None":
@@ -51,12 +58,14 @@ class Cgroups:
         else:
             roots = {
                 one: _ROOT / one / name
-                for one in ("memory", "cpu", "cpuacct")
+                for one in ("memory", "cpu", "cpuacct", "pids")
                 if (_ROOT / one).is_dir()
             }
             hybrid = _ROOT / "unified"
             unified = hybrid / name if (hybrid / "cgroup.procs").exists() else None
-        made = cls(roots, unified)
+        used = {unified, *roots.values()}
+        others = [each / name for each in _ROOT.iterdir()] if "" not in roots else []
+        made = cls(roots, unified, tuple(each for each in others if each not in used))
         try:
             made._make_roots()
         except OSError:
@@ -68,7 +77,7 @@ class Cgroups:
             path.mkdir(parents=True, exist_ok=True)
         if "" in self._roots:
             for path in (self._roots[""].parent.parent, self._roots[""].parent, self._roots[""]):
-                (path / "cgroup.subtree_control").write_text("+cpu +memory")
+                _delegate(path)
 
     def _all_roots(self) -> list[Path]:
         roots = list(self._roots.values())
@@ -96,6 +105,25 @@ class Cgroups:
             self.remove(container)
             raise CgroupError(f"{error.filename}: {error.strerror}") from error
         return [str(path / "cgroup.procs") for path in paths]
+
+    def create_pod(self, pod: str, limits: "Limits") -> None:
+        """Make the cgroups above those of a pod's containers, with the limits of all together.
+
+        Raises:
+            CgroupError: naming the file that refused.
+        """
+        self.create(pod, limits)
+        if "" in self._roots:
+            try:
+                _delegate(self._roots[""] / pod)
+            except OSError as error:
+                raise CgroupError(f"{error.filename}: {error.strerror}") from error
+
+    def _find(self, root: Path, container: str) -> Path:
+        """Return a container's cgroup, which may be within that of its pod."""
+        pod = container.rpartition(".")[0]
+        within = root / pod / container
+        return within if pod and within.is_dir() else root / container
 
     def _place(self, root: Path, container: str, shared: str | None) -> Path:
         """Return the cgroup that a container's processes are in.
@@ -128,6 +156,8 @@ class Cgroups:
                 quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
                 (cpu / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
                 (cpu / "cpu.cfs_quota_us").write_text(str(quota))
+        if "pids" in self._roots and limits.pids_max is not None:
+            (self._roots["pids"] / container / "pids.max").write_text(str(limits.pids_max))
         if "memory" in self._roots and limits.mem_bytes:
             _limit_memory_v1(self._roots["memory"] / container, limits.mem_bytes)
 
@@ -137,6 +167,8 @@ class Cgroups:
         if limits.cpu_quota is not None:
             quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
             (path / "cpu.max").write_text(f"{quota} {_PERIOD_US}")
+        if limits.pids_max is not None:
+            (path / "pids.max").write_text(str(limits.pids_max))
         if limits.mem_bytes:
             (path / "memory.max").write_text(str(limits.mem_bytes))
             with contextlib.suppress(OSError):
@@ -147,7 +179,7 @@ class Cgroups:
         if self._unified is None:
             return False
         try:
-            (self._unified / container / "cgroup.kill").write_text("1")
+            (self._find(self._unified, container) / "cgroup.kill").write_text("1")
         except OSError:
             return False
         return True
@@ -159,7 +191,7 @@ class Cgroups:
         if root is None:
             return False
         try:
-            text = (root / container / name).read_text()
+            text = (self._find(root, container) / name).read_text()
         except OSError:
             return False
         counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
@@ -167,12 +199,12 @@ class Cgroups:
 
     def paths(self, container: str) -> dict[str, Path]:
         """Return a container's cgroups by controller, '' on version 2, as accounting wants them."""
-        return {controller: root / container for controller, root in self._roots.items()}
+        return {one: self._find(root, container) for one, root in self._roots.items()}
 
     def containers(self) -> list[str]:
         """Return the containers that have cgroups here, for cleaning up strays."""
         found: dict[str, None] = {}
-        for root in self._all_roots():
+        for root in (*self._all_roots(), *self._others):
             with contextlib.suppress(OSError):
                 found.update((path.name, None) for path in root.iterdir() if path.is_dir())
         return list(found)
@@ -180,15 +212,20 @@ class Cgroups:
     def remove(self, container: str) -> None:
         """Remove a container's cgroups, killing what is left in them."""
         self.kill(container)
-        for root in self._all_roots():
-            remove_cgroup(root / container)
+        for root in (*self._all_roots(), *self._others):
+            _remove(self._find(root, container))
 
     def close(self) -> None:
         """Remove the agent's own cgroups once they are empty."""
-        for root in self._all_roots():
-            remove_cgroup(root)
+        for root in (*self._all_roots(), *self._others):
+            _remove(root)
             with contextlib.suppress(OSError):
                 root.parent.rmdir()
+
+
+def _delegate(path: Path) -> None:
+    """Let the cgroups below a version 2 one have limits."""
+    (path / "cgroup.subtree_control").write_text("+cpu +memory +pids")
 
 
 def _limit_memory_v1(path: Path, wanted: int) -> None:
@@ -201,12 +238,12 @@ def _limit_memory_v1(path: Path, wanted: int) -> None:
             file.write_text(str(wanted))
 
 
-def remove_cgroup(path: Path) -> None:
+def _remove(path: Path) -> None:
     """Remove a cgroup and those within it, once their processes have left."""
     with contextlib.suppress(OSError):
         for child in path.iterdir():
             if child.is_dir():
-                remove_cgroup(child)
+                _remove(child)
     for _ in range(20):
         try:
             path.rmdir()

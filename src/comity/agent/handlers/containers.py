@@ -10,7 +10,7 @@ from comity.agent.inputs import (
     ExecutorDue,
     LauncherFound,
 )
-from comity.agent.outbox import DestroyContainer
+from comity.agent.outbox import DestroyContainer, LaunchContainer
 from comity.agent.state import Container, Ending, Executor, State, Task
 from comity.agent.table import table
 from comity.core.effects import Outbox, SetTimer
@@ -89,7 +89,7 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
         _group_task_ended(state, container, now, out)
         return
     if container.executor is None:
-        nested.exited(state, container, out)
+        ending.nested_exited(state, container, out)
         return
     executor = state.executors[container.executor]
     ending.executor_exited(state, executor, container, now, out)
@@ -98,7 +98,7 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
 def _group_task_ended(state: State, container: Container, now: Instant, out: Outbox) -> None:
     """The container of a group's task ended, or did not start; its record stays for its parent."""
     tasks = _tasks_in(state, container)
-    nested.exited(state, container, out)
+    ending.nested_exited(state, container, out)
     for executor, task in tasks:
         playing.task_ended(state, executor, container, task, now, out)
         if not executor.has_exited:
@@ -170,6 +170,9 @@ def _resume_container(state: State, container: Container, now: Instant, out: Out
     if executor is not None and framework is not None and not framework.checkpoint:
         _end_unsaved(state, executor, container, out)
         return
+    if container.spec.is_pod:
+        # Made once more if need be; one that was on its way is heard of in any case.
+        out.launches.append(LaunchContainer(container.spec))
     for played, task in _tasks_in(state, container):
         playing.resume(state, played, task, now, out)
     if executor is not None and not executor.is_built_in:

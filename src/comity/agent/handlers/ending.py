@@ -4,6 +4,7 @@ import signal
 
 from comity.agent import checkpoints
 from comity.agent.handlers import outcomes, reporting
+from comity.agent.handlers.speaking import answer
 from comity.agent.inputs import KillDue
 from comity.agent.outbox import DestroyContainer, SignalContainer, ToMaster
 from comity.agent.state import Container, Executor, State, Task
@@ -11,7 +12,7 @@ from comity.agent.table import table
 from comity.core.effects import CloseStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
-from comity.wire.mesos import link, v1
+from comity.wire.mesos import codec, link, v1
 
 KILL_GRACE_S = 3.0
 """What Mesos's command and default executors allow without a kill policy."""
@@ -59,10 +60,41 @@ def terminate(
 def kill_now(state: State, container: Container, out: Outbox) -> None:
     """SIGKILL a container with everything in it and nested below it."""
     container.is_killed = True
+    if container.spec.is_pod and container.phase == "RUNNING":
+        container.phase, container.status = "EXITED", int(signal.SIGKILL)
+        nested_exited(state, container, out)
+        return
     for child in sorted(state.children.get(container.id, ())):
         kill_now(state, state.containers[child], out)
     if container.phase == "RUNNING" and container.has_process:
         out.launches.append(SignalContainer(container.id, signal.SIGKILL, tree=True))
+
+
+def nested_exited(state: State, container: Container, out: Outbox) -> None:
+    """A nested container ended: tell who waits; its record stays until it is removed."""
+    for child in sorted(state.children.get(container.id, ())):
+        kill_now(state, state.containers[child], out)
+    out.launches.append(DestroyContainer(container.id, container.has_image))
+    if container.launch_to is not None:
+        answer(container.launch_to, 200, out)
+        container.launch_to = None
+    for to in container.waiters:
+        answer(to, 200, out, end_of(container))
+    container.waiters.clear()
+    checkpoints.save_nested(container, out)
+
+
+def end_of(container: Container) -> bytes:
+    """Return the answer to those who wait for a container's end."""
+    shown: dict[str, object] = {}
+    if container.status is not None:
+        shown["exit_status"] = container.status
+    if container.oom:
+        shown["reason"] = v1.Reason.CONTAINER_LIMITATION_MEMORY
+        shown["message"] = "Memory limit exceeded: killed by the kernel"
+    elif container.status is None:
+        shown["message"] = "The container was lost with its launcher"
+    return codec.encode({"type": "WAIT_CONTAINER", "wait_container": shown})
 
 
 @table.on(KillDue)

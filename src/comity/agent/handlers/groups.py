@@ -44,6 +44,7 @@ def run(state: State, event: link.EventRunTaskGroup, now: Instant, out: Outbox) 
         task.group = executor.groups
     checkpoints.save_executor(state, executor, out)
     if executor.is_default:
+        limit(executor, out)
         for task in tasks:
             _start_task(state, executor, task, now, out)
         return

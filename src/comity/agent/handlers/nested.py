@@ -1,8 +1,9 @@
-"""Nested and standalone containers, asked for through the operator API.
+"""Nested and standalone containers, and pods, asked for through the operator API.
 
 A container whose parent is an executor's, and one without a parent (a standalone one), has its own
 sandbox, image and limits. One whose parent is itself nested, and every session, is a DEBUG
-container: it runs in its parent's namespaces, files, limits and environment.
+container: it runs in its parent's namespaces, files, limits and environment. Containers nested in a
+pod share its sandbox.
 """
 
 import msgspec
@@ -23,7 +24,7 @@ from comity.agent.table import table
 from comity.core.containers import Spec
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.wire.mesos import codec, v1
+from comity.wire.mesos import v1
 
 
 def flat_id(container_id: v1.ContainerID) -> str:
@@ -51,7 +52,7 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
         refuse(item.to, 400, fault, out)
         return
     spec = _attachable(_describe(state, item), item)
-    if not spec.command and not spec.arguments and spec.image is None:
+    if not (spec.command or spec.arguments or spec.is_pod) and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
     container = Container(
@@ -60,6 +61,7 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
         spec=spec,
         has_image=spec.image not in (None, building.HOST_IMAGE),
         launch_to=item.to,
+        has_process=not spec.is_pod,
     )
     state.containers[container.id] = container
     if container.parent is not None:
@@ -107,14 +109,19 @@ def _describe(state: State, item: ContainerAsked) -> Spec:
         sandbox = state.config.work_dir.resolve() / "containers" / body.container_id.value
         outside = Spec(id="", sandbox=sandbox, environment={"LIBPROCESS_IP": state.ip})
         what = (item.container_id, sandbox)
+        if body.is_pod:
+            return building.for_pod(state, what, outside, body)
         return building.for_nested(
             state, what, outside, (command, body.container), held, body.isolation
         )
     parent = state.containers[item.container_id.rpartition(".")[0]]
     sandbox = parent.spec.sandbox / "containers" / body.container_id.value
-    if parent.executor is None or item.is_session:
+    is_above = parent.executor is not None or parent.spec.is_pod
+    if item.is_session or not is_above:
         return building.for_debug(item.container_id, sandbox, parent.spec, command)
     what = (item.container_id, sandbox)
+    if body.is_pod:
+        return building.for_pod(state, what, parent.spec, body)
     return building.for_nested(
         state, what, parent.spec, (command, body.container), held, body.isolation
     )
@@ -143,32 +150,6 @@ def failed(state: State, container: Container, item: ContainerFailed, out: Outbo
     ending.forget_nested(state, container, out)
 
 
-def exited(state: State, container: Container, out: Outbox) -> None:
-    """A nested container ended: tell who waits; its record stays until it is removed."""
-    for child in sorted(state.children.get(container.id, ())):
-        ending.kill_now(state, state.containers[child], out)
-    out.launches.append(DestroyContainer(container.id, container.has_image))
-    if container.launch_to is not None:
-        answer(container.launch_to, 200, out)
-        container.launch_to = None
-    for to in container.waiters:
-        answer(to, 200, out, _end_of(container))
-    container.waiters.clear()
-    checkpoints.save_nested(container, out)
-
-
-def _end_of(container: Container) -> bytes:
-    shown: dict[str, object] = {}
-    if container.status is not None:
-        shown["exit_status"] = container.status
-    if container.oom:
-        shown["reason"] = v1.Reason.CONTAINER_LIMITATION_MEMORY
-        shown["message"] = "Memory limit exceeded: killed by the kernel"
-    elif container.status is None:
-        shown["message"] = "The container was lost with its launcher"
-    return codec.encode({"type": "WAIT_CONTAINER", "wait_container": shown})
-
-
 @table.on(WaitAsked)
 def on_wait_asked(state: State, item: WaitAsked, now: Instant, out: Outbox) -> None:
     """Answer when a container has ended."""
@@ -178,7 +159,7 @@ def on_wait_asked(state: State, item: WaitAsked, now: Instant, out: Outbox) -> N
     elif container is None:
         refuse(item.to, 404, f"Container {item.container_id} cannot be found", out)
     elif container.phase == "EXITED":
-        answer(item.to, 200, out, _end_of(container))
+        answer(item.to, 200, out, ending.end_of(container))
     else:
         container.waiters.append(item.to)
 
@@ -196,7 +177,7 @@ def on_kill_asked(state: State, item: KillAsked, now: Instant, out: Outbox) -> N
     if container.executor is not None:
         refuse(item.to, 400, "an executor's container is ended by ending its tasks", out)
         return
-    if item.signal == 9:
+    if item.signal == 9 or container.spec.is_pod:  # nothing of a pod could take another signal
         ending.kill_now(state, container, out)
     elif container.phase == "STARTING":
         container.is_killed = True

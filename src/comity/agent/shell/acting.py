@@ -114,6 +114,9 @@ class Actor:
             is_image = isinstance(error, ImageRefused)
             self._driver.put(ContainerFailed(spec.id, str(error), is_image))
             return
+        if order is None:
+            self._driver.put(ContainerStarted(spec.id, None))
+            return
         if "pidfile" in order:
             self._images.add(spec.id)
         container = self._state.containers.get(spec.id)
@@ -159,8 +162,7 @@ class Actor:
         owner = container.spec.cgroup if container is not None else None
         if owner is not None and event["status"] & 0x7F != signal.SIGKILL:
             return False
-        has_image = name in self._images
-        return self._containerizer.was_oom_killed(owner or name, has_image=has_image)
+        return self._containerizer.was_oom_killed(owner or name)
 
     def take_io(self, name: str) -> None:
         """Be ready for those who attach to a container, if it is one of that kind."""
@@ -204,7 +206,9 @@ class Actor:
         ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self._probes[spec.id] = ended
         try:
-            self._launcher.order(**await self._containerizer.prepare(spec))
+            order = await self._containerizer.prepare(spec)
+            assert order is not None, "a command is not a pod"
+            self._launcher.order(**order)
             status = await ended
         except ContainerRefused as error:
             return False, str(error), None

@@ -22,6 +22,7 @@ from comity.runtime import logs
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
+from comity.runtime.containers.pods import Pods
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
@@ -44,6 +45,7 @@ def _name(config: AgentConfig) -> str:
 def _containerizer(config: AgentConfig) -> Containerizer:
     cgroups = Cgroups.detect(_name(config))
     runtime, reason = runtimes.find()
+    pods = Pods(config.work_dir.resolve() / "sandboxes", cgroups, None)
     if not config.allow_images:
         runtime, reason = None, "the agent was started with --no-images"
     directory = config.work_dir.resolve() / "images"
@@ -55,8 +57,10 @@ def _containerizer(config: AgentConfig) -> Containerizer:
             runtime = None
             reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
         images = ImageStore(directory, config.docker_registry)
-        containers = oci.OciContainers(runtime, directory, images, _name(config))
-    return Containerizer(cgroups, containers, allow_host=config.allow_host_image, no_oci=reason)
+        containers = oci.OciContainers(runtime, directory, images, _name(config), pods)
+    return Containerizer(
+        cgroups, containers, pods, allow_host=config.allow_host_image, no_oci=reason
+    )
 
 
 async def run(config: AgentConfig, stop: asyncio.Event) -> None:
@@ -105,7 +109,8 @@ async def _serve(
     http = AgentHttp(driver, state, files, usage, effects[0].switchboard)
     server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
     hello = await launcher.connect()
-    await containerizer.destroy_all(_with_parents(hello["running"]))
+    waiting = [one.id for one in state.containers.values() if not one.has_process]
+    await containerizer.destroy_all(_with_parents([*hello["running"], *waiting]))
     for name in hello["running"]:
         effects[0].take_io(name)
     rebooted = _was_rebooted(config.work_dir)
@@ -193,8 +198,6 @@ async def stop_tasks(config: AgentConfig) -> None:
     await containerizer.destroy_all(set())
     if containerizer.cgroups is not None:
         containerizer.cgroups.close()
-    if containerizer.oci is not None:
-        containerizer.oci.close()
 
 
 def check_work_dir(path: Path) -> None:

@@ -40,6 +40,8 @@ class Place(Struct, frozen=True):
     """Files of the namespaces that it joins, by their OCI names."""
     files: Mapping[str, str] = {}
     """What it finds in /etc: hosts, hostname and resolv.conf."""
+    shm: str = ""
+    """The pod's /dev/shm."""
 
 
 def arguments(spec: Spec, image: Image) -> list[str]:
@@ -99,7 +101,7 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": str(place.root), "readonly": own.read_only},
-        "mounts": mounts.of_container(spec, place.sources, place.files),
+        "mounts": mounts.of_container(spec, place.sources, place.files, place.shm),
         "linux": _linux(spec, place),
     }
     if own.hostname and "uts" not in place.namespaces:
@@ -132,11 +134,11 @@ def _namespaces(own: Isolation, joined: Mapping[str, str]) -> list[dict[str, str
     wanted = {"mount": ""}
     if not own.share_pid:
         wanted["pid"] = ""
-    if not own.share_ipc:
+    if not own.share_ipc or "ipc" in joined:
         wanted["ipc"] = ""
     if own.hostname:
         wanted["uts"] = ""
-    wanted |= joined
+    wanted |= {kind: path for kind, path in joined.items() if kind != "ipc" or not own.private_ipc}
     return [
         {"type": kind, "path": path} if path else {"type": kind} for kind, path in wanted.items()
     ]

@@ -12,6 +12,7 @@ from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import accounting, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
+from comity.runtime.containers.pods import Pods
 
 HOST_IMAGE = "host"
 _PREPARING_MAX = 4
@@ -22,10 +23,17 @@ class Containerizer:
     """Plain processes always; image containers where there is an OCI runtime."""
 
     def __init__(
-        self, cgroups: Cgroups | None, oci: OciContainers | None, *, allow_host: bool, no_oci: str
+        self,
+        cgroups: Cgroups | None,
+        oci: OciContainers | None,
+        pods: Pods,
+        *,
+        allow_host: bool,
+        no_oci: str,
     ) -> None:
         self.cgroups = cgroups
         self.oci = oci
+        self.pods = pods
         self._allow_host = allow_host
         self._no_oci = no_oci
         """Why there are no image containers, and what to do about it."""
@@ -36,8 +44,10 @@ class Containerizer:
         """Whether image containers can be started here."""
         return self.oci is not None and self.oci.runtime is not None
 
-    async def prepare(self, spec: Spec) -> dict[str, Any]:
+    async def prepare(self, spec: Spec) -> dict[str, Any] | None:
         """Make everything a container needs, and return the launcher's order to start it.
+
+        There is nothing to start of a pod.
 
         Raises:
             ContainerRefused: it cannot be started as described.
@@ -45,13 +55,20 @@ class Containerizer:
         if spec.refusal:
             raise ContainerRefused(spec.refusal)
         make_sandbox(spec)
+        if spec.is_pod:
+            assert spec.pod is not None
+            await self.pods.ensure(spec.pod)
+            return None
         if spec.image is None or spec.image == HOST_IMAGE:
             if spec.image == HOST_IMAGE and not self._allow_host:
                 raise ImageRefused(
                     "the image name 'host' is forbidden on this agent; use an image, or an agent "
                     "started without --forbid-host-image"
                 )
-            return process.order(spec, self.cgroups)
+            joined = None
+            if spec.pod is not None and spec.pod.networks:
+                joined = (await self.pods.ensure(spec.pod)).namespaces
+            return process.order(spec, self.cgroups, joined)
         if self.oci is None or self.oci.runtime is None:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self._no_oci}")
         async with self._preparing:
@@ -68,19 +85,13 @@ class Containerizer:
         if self.cgroups is not None:
             self.cgroups.limit(container_id, cpus=cpus, mem_bytes=mem_bytes)
 
-    def was_oom_killed(self, container_id: str, *, has_image: bool) -> bool:
+    def was_oom_killed(self, container_id: str) -> bool:
         """Whether the kernel killed a container for its memory limit; ask before `destroy`."""
-        if has_image and self.oci is not None:
-            return self.oci.was_oom_killed(container_id)
         return self.cgroups is not None and self.cgroups.was_oom_killed(container_id)
 
-    def usage(self, container_id: str, pid: int | None, *, has_image: bool) -> dict[str, float]:
+    def usage(self, container_id: str, pid: int | None) -> dict[str, float]:
         """Return what a container uses by Mesos's names, as far as it is counted here."""
-        paths: dict[str, Path] = {}
-        if has_image and self.oci is not None:
-            paths = self.oci.cgroups(container_id)
-        elif self.cgroups is not None:
-            paths = self.cgroups.paths(container_id)
+        paths = self.cgroups.paths(container_id) if self.cgroups is not None else {}
         return accounting.usage(paths, pid)
 
     def kill_tree(self, container_id: str) -> None:
@@ -94,17 +105,19 @@ class Containerizer:
         """Remove an ended container's cgroups and mounts; its sandbox stays."""
         if has_image and self.oci is not None:
             await self.oci.destroy(container_id)
-        elif self.cgroups is not None:
-            self.cgroups.remove(container_id)
+        await self.pods.remove(container_id)
+        if self.cgroups is not None:
+            await asyncio.to_thread(self.cgroups.remove, container_id)
 
     async def destroy_all(self, known: set[str]) -> None:
         """Remove what containers left that nobody knows of any more."""
+        if self.oci is not None:
+            await self.oci.destroy_strays(known)
+        await self.pods.remove_strays(known)
         if self.cgroups is not None:
             for name in self.cgroups.containers():
                 if name not in known:
                     self.cgroups.remove(name)
-        if self.oci is not None:
-            await self.oci.destroy_strays(known)
 
 
 def make_sandbox(spec: Spec) -> None:

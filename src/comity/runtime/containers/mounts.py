@@ -13,14 +13,14 @@ _ETC = ("resolv.conf", "hosts", "hostname")
 
 
 def of_container(
-    spec: Spec, sources: Mapping[str, str], files: Mapping[str, str]
+    spec: Spec, sources: Mapping[str, str], files: Mapping[str, str], shm: str
 ) -> list[dict[str, Any]]:
-    """Return a container's mounts; `sources` are those made for it, by target, `files` its /etc.
+    """Return a container's mounts; `sources` are those made for it by target, `files` its pod's.
 
     Raises:
         ContainerRefused: a volume's source is not there.
     """
-    found = [*_system(spec), _one(SANDBOX, "bind", str(spec.sandbox), "rbind", "rw")]
+    found = [*_system(spec, shm), _one(SANDBOX, "bind", str(spec.sandbox), "rbind", "rw")]
     for name in _ETC:
         source = files.get(name, f"/etc/{name}" if name != "hostname" else "")
         if source and os.path.exists(source):
@@ -56,13 +56,15 @@ def _volume(one: Mount, sources: Mapping[str, str]) -> dict[str, Any]:
     return _one(target, "bind", source, "rbind", mode, *(one.options or ("rprivate",)))
 
 
-def _system(spec: Spec) -> list[dict[str, Any]]:
+def _system(spec: Spec, pods_shm: str) -> list[dict[str, Any]]:
     own = spec.isolation
     size = own.shm_bytes or _SHM_BYTES
     quiet = ("nosuid", "noexec", "nodev")
     writable = "rw" if own.privileged else "ro"
     shm = _one("/dev/shm", "tmpfs", "shm", *quiet, "mode=1777", f"size={size}")  # noqa: S108
-    if own.share_ipc:
+    if pods_shm and not own.private_ipc:
+        shm = _one("/dev/shm", "bind", pods_shm, "rbind", "rw")  # noqa: S108
+    elif own.share_ipc:
         shm = _one("/dev/shm", "bind", "/dev/shm", "rbind", "rw")  # noqa: S108
     return [
         _one("/proc", "proc", "proc", *quiet),

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.cgroups import remove_cgroup
 from comity.runtime.containers import bundles, kernel, provided
 from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.store import ImageStore
-
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def can_overlay(directory: Path) -> bool:
@@ -43,13 +41,19 @@ class OciContainers:
     """The image containers of one agent."""
 
     def __init__(
-        self, runtime: Runtime | None, directory: Path, images: ImageStore, agent: str
+        self,
+        runtime: Runtime | None,
+        directory: Path,
+        images: ImageStore,
+        agent: str,
+        pods: Pods,
     ) -> None:
         self.runtime = runtime
         """None where there is none any more: nothing starts, what ran before is still removed."""
         self._directory = directory
         self._images = images
-        self._cgroup = f"/comity-images/{agent}"
+        self._pods = pods
+        self._cgroup = f"/comity/{agent}"
         self._root = directory / "runtime"
         self._bundles = directory / "bundles"
         self._bundles.mkdir(parents=True, exist_ok=True)
@@ -73,7 +77,7 @@ class OciContainers:
         try:
             kernel.overlay(reversed(image.layers), bundle)
             sources = await provided.provide(spec, bundle, self._images)
-            place = bundles.Place(bundle / "root", f"{self._cgroup}/{spec.id}", sources)
+            place = await self._place(spec, bundle, sources)
             config = bundles.configuration(spec, image, place)
             (bundle / "config.json").write_text(json.dumps(config))
         except OSError as error:
@@ -83,6 +87,22 @@ class OciContainers:
             await self.destroy(spec.id)
             raise
         return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
+
+    async def _place(self, spec: Spec, bundle: Path, sources: dict[str, str]) -> bundles.Place:
+        """Return where a container's parts are, with its pod made."""
+        root, pod = bundle / "root", spec.pod
+        if pod is None:
+            return bundles.Place(root, f"{self._cgroup}/{spec.id}", sources)
+        sandbox = await self._pods.ensure(pod)
+        above = f"{pod.id}/" if pod.id != spec.id else ""
+        return bundles.Place(
+            root,
+            f"{self._cgroup}/{above}{spec.id}",
+            sources,
+            namespaces=sandbox.namespaces,
+            files=sandbox.files,
+            shm=sandbox.shm,
+        )
 
     def _exec(self, spec: Spec) -> list[str]:
         argv = ["/bin/sh", "-c", spec.command or ""] if spec.shell else list(spec.arguments)
@@ -142,23 +162,6 @@ class OciContainers:
             "pidfile": str(pidfile),
         }
 
-    def was_oom_killed(self, container_id: str) -> bool:
-        """Whether the kernel killed something in a container for its memory limit."""
-        for root, name in (("memory", "memory.oom_control"), ("", "memory.events")):
-            path = Path(f"/sys/fs/cgroup/{root}{self._cgroup}/{container_id}/{name}")
-            with contextlib.suppress(OSError):
-                lines = (line.split() for line in path.read_text().splitlines())
-                counts = {line[0]: int(line[1]) for line in lines if len(line) == 2}
-                return counts.get("oom_kill", 0) > 0
-        return False
-
-    def cgroups(self, container_id: str) -> dict[str, Path]:
-        """Return a container's cgroups by controller; '' on version 2."""
-        name = f"{self._cgroup.lstrip('/')}/{container_id}"
-        if (_CGROUPS / "cgroup.controllers").exists():
-            return {"": _CGROUPS / name}
-        return {one: _CGROUPS / one / name for one in ("memory", "cpu", "cpuacct")}
-
     def kill_inside(self, container_id: str) -> None:
         """SIGKILL the process of a session, which would outlive the runtime that passes its I/O."""
         pidfile = self._directory / f"{container_id}.pid"
@@ -180,8 +183,6 @@ class OciContainers:
     def _delete(self, container_id: str) -> None:
         if self.runtime is None:
             shutil.rmtree(self._root / container_id, ignore_errors=True)
-            for hierarchy in _CGROUPS.iterdir():
-                remove_cgroup(Path(f"{hierarchy}{self._cgroup}/{container_id}"))
             return
         argv = [*self.runtime.argv, "--root", str(self._root), "delete"]
         done = subprocess.run([*argv, container_id], capture_output=True, check=False, timeout=30)
@@ -193,11 +194,3 @@ class OciContainers:
         for bundle in list(self._bundles.iterdir()):
             if bundle.name not in known:
                 await self.destroy(bundle.name)
-
-    def close(self) -> None:
-        """Remove the agent's own cgroups once they are empty."""
-        for hierarchy in Path("/sys/fs/cgroup").iterdir():
-            path = Path(f"{hierarchy}{self._cgroup}")
-            for each in (path, path.parent):
-                with contextlib.suppress(OSError):
-                    each.rmdir()

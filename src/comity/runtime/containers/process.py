@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from comity.core.containers import Spec
@@ -29,15 +30,17 @@ def command_line(spec: Spec) -> tuple[list[str], list[str]]:
     raise ContainerRefused("no command: set 'command.value' or 'command.arguments'")
 
 
-def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
-    """Return the launcher's order for a plain process.
+def order(
+    spec: Spec, cgroups: Cgroups | None, namespaces: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the launcher's order for a plain process, in its pod's namespaces if it has a pod.
 
     Raises:
         ContainerRefused: the user is unknown, or the cgroups cannot be made.
     """
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
-    prefix = as_user(spec)
+    prefix = [*_entering(namespaces or {}), *as_user(spec)]
     if cgroups is not None and (spec.inside is None or spec.cgroup is not None):
         try:
             own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota)
@@ -59,6 +62,13 @@ def order(spec: Spec, cgroups: Cgroups | None) -> dict[str, Any]:
         "stdout": str(spec.sandbox / "stdout"),
         "stderr": str(spec.sandbox / "stderr"),
     }
+
+
+def _entering(namespaces: Mapping[str, str]) -> list[str]:
+    """Return the prefix that joins a network and its host name; the rest stays the machine's."""
+    words = {"network": "--net", "uts": "--uts"}
+    found = [f"{words[kind]}={path}" for kind, path in namespaces.items() if kind in words]
+    return ["nsenter", *found, "--"] if found else []
 
 
 def as_user(spec: Spec) -> list[str]:

@@ -1,0 +1,155 @@
+"""Pod sandboxes: the namespaces, files and cgroup that several containers share.
+
+Each is made by the first container that wants it, found again after a restart of the agent, made
+anew after one of the machine, and removed when the container that it belongs to is.
+`<directory>/<pod>/` has the pinned namespaces, `shm`, and what is in /etc of its containers.
+"""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from comity.core.containers import Isolation, Pod
+from comity.runtime.cgroups import CgroupError, Cgroups, Limits
+from comity.runtime.containers import bundles, kernel, namespaces
+from comity.runtime.containers.errors import ContainerRefused
+
+_OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts"}
+_FILES = ("hosts", "hostname", "resolv.conf")
+_SHM_BYTES = 64 << 20
+
+
+class Attachment(Protocol):
+    """How a pod is connected."""
+
+    def hosts(self, hostname: str) -> str:
+        """Return its /etc/hosts."""
+
+    def resolv_conf(self) -> str:
+        """Return its /etc/resolv.conf."""
+
+
+class Networks(Protocol):
+    """Who connects pods to networks."""
+
+    async def attach(self, pod_id: str, netns: Path, networks: Any) -> Attachment:
+        """Connect a network namespace, or find it connected.
+
+        Raises:
+            ContainerRefused: it cannot be; nothing of it stays.
+        """
+
+    async def detach(self, pod_id: str) -> None:
+        """Undo `attach`, before the namespace goes; of an unknown pod nothing."""
+
+
+class Sandbox(Struct, frozen=True):
+    """A pod that is there."""
+
+    namespaces: dict[str, str]
+    """Their files by the names of the OCI specification."""
+    files: dict[str, str]
+    """Its hosts, hostname and resolv.conf."""
+    shm: str
+    """Its /dev/shm."""
+
+
+class Pods:
+    """The pods of one agent."""
+
+    def __init__(self, directory: Path, cgroups: Cgroups | None, networks: Networks | None) -> None:
+        self._directory = directory
+        self._cgroups = cgroups
+        self._networks = networks
+        self._making: dict[str, asyncio.Task[Sandbox]] = {}
+
+    async def ensure(self, pod: Pod) -> Sandbox:
+        """Return a pod's sandbox, made if it is not there.
+
+        Raises:
+            ContainerRefused: it cannot be made; nothing of it stays.
+        """
+        making = self._making.get(pod.id)
+        if making is None:
+            making = asyncio.create_task(self._ensure(pod))
+            self._making[pod.id] = making
+        try:
+            return await asyncio.shield(making)
+        except ContainerRefused:
+            self._making.pop(pod.id, None)
+            raise
+
+    async def _ensure(self, pod: Pod) -> Sandbox:
+        place = self._directory / pod.id
+        kinds = tuple(kind for kind, wanted in _wanted(pod).items() if wanted)
+        own = Isolation(sysctls=pod.sysctls)
+        bundles.check_sysctls(own, has_network="net" in kinds)
+        try:
+            if set(namespaces.pinned(place)) != set(kinds):
+                self._make(pod, place, kinds)
+            if "net" in kinds:
+                if self._networks is None:
+                    raise ContainerRefused("this agent cannot connect containers to networks")
+                found = await self._networks.attach(pod.id, place / "net", pod.networks)
+                (place / "hosts").write_text(found.hosts(_hostname(pod)))
+                (place / "resolv.conf").write_text(found.resolv_conf())
+            if self._cgroups is not None:
+                self._cgroups.create_pod(pod.id, Limits(pod.cpus, pod.mem_bytes, pod.cpu_quota))
+        except (OSError, CgroupError) as error:
+            await self.remove(pod.id)
+            raise ContainerRefused(f"cannot make the pod's sandbox: {error}") from error
+        except ContainerRefused:
+            await self.remove(pod.id)
+            raise
+        files = [name for name in _FILES if (place / name).exists()]
+        return Sandbox(
+            namespaces={_OCI_NAMES[kind]: str(place / kind) for kind in kinds},
+            files={name: str(place / name) for name in files},
+            shm=str(place / "shm"),
+        )
+
+    def _make(self, pod: Pod, place: Path, kinds: tuple[str, ...]) -> None:
+        namespaces.unpin(place)
+        kernel.unmount(place / "shm")
+        hostname = _hostname(pod)
+        namespaces.pin(place, kinds, lambda: namespaces.prepare(hostname, pod.sysctls, kinds))
+        kernel.memory(place / "shm", size_bytes=pod.shm_bytes or _SHM_BYTES, mode=0o1777)
+        if hostname:
+            (place / "hostname").write_text(f"{hostname}\n")
+            hosts = Path("/etc/hosts").read_text()
+            (place / "hosts").write_text(f"{hosts}127.0.1.1 {hostname}\n")
+
+    async def remove(self, pod_id: str) -> None:
+        """Remove a pod, when its containers have ended; of one that is not there nothing."""
+        self._making.pop(pod_id, None)
+        place = self._directory / pod_id
+        if not place.is_dir():
+            return
+        if self._networks is not None and (place / "net").exists():
+            await self._networks.detach(pod_id)
+        namespaces.unpin(place)
+        kernel.unmount(place / "shm")
+        shutil.rmtree(place, ignore_errors=True)
+
+    async def remove_strays(self, known: set[str]) -> None:
+        """Remove the pods that nobody knows of."""
+        if not self._directory.is_dir():
+            return
+        for name in os.listdir(self._directory):
+            if name not in known:
+                await self.remove(name)
+
+
+def _wanted(pod: Pod) -> dict[str, bool]:
+    return {"net": bool(pod.networks), "ipc": not pod.share_ipc, "uts": bool(_hostname(pod))}
+
+
+def _hostname(pod: Pod) -> str:
+    """Return a pod's host name; with a network of its own it is never the machine's."""
+    if pod.hostname or not pod.networks:
+        return pod.hostname
+    return pod.id.rpartition(".")[2][:12]
