@@ -20,6 +20,7 @@ class Task:
     __slots__ = (
         "_holders",
         "_state",
+        "agent_id",
         "first_at",
         "forwarded",
         "info",
@@ -28,6 +29,7 @@ class Task:
         "role",
         "shown",
         "statuses",
+        "task_id",
         "written",
     )
 
@@ -43,6 +45,9 @@ class Task:
     ) -> None:
         self.info = info
         """Everything but state and statuses, which are here."""
+        self.task_id = TaskId(info.task_id.value)
+        self.agent_id = AgentId(info.agent_id.value)
+        """Where it runs."""
         self.forwarded = forwarded
         """The state last sent to the scheduler, which reconciliation answers with."""
         self.resources = resources
@@ -88,21 +93,6 @@ class Task:
         """Whether it holds resources."""
         return not self._state.is_terminal
 
-    @property
-    def place(self) -> AgentId | None:
-        """Return the agent that it is counted on."""
-        return self.agent_id
-
-    @property
-    def task_id(self) -> TaskId:
-        """Return the task's id."""
-        return TaskId(self.info.task_id.value)
-
-    @property
-    def agent_id(self) -> AgentId:
-        """Return the id of the agent it runs on."""
-        return AgentId(self.info.agent_id.value)
-
     def held_by(self, holding: "Holding[Any, Any]") -> None:
         """Know who counts it."""
         self._holders = (*self._holders, holding)
@@ -124,7 +114,8 @@ class Executor:
     __slots__ = ("info", "resources", "role", "shown")
 
     is_live = True
-    place: AgentId | None = None
+    agent_id: AgentId | None = None
+    """Executors are not counted by agent."""
 
     def __init__(self, info: v1.ExecutorInfo, resources: Resources, role: str) -> None:
         self.info = info
@@ -190,9 +181,10 @@ class Holding(dict[KeyT, HeldT]):
     def entered(self, item: HeldT) -> None:
         """Count an item in."""
         self.version += 1
-        if item.place is not None:
-            self.places[item.place] = self.places.get(item.place, 0) + 1
-        self.counts[item.state] = self.counts.get(item.state, 0) + 1
+        place, state = item.agent_id, item.state
+        if place is not None:
+            self.places[place] = self.places.get(place, 0) + 1
+        self.counts[state] = self.counts.get(state, 0) + 1
         if self._is_tallied and item.is_live:
             tally = self.tallies.get(item.role)
             if tally is None:
@@ -202,10 +194,11 @@ class Holding(dict[KeyT, HeldT]):
     def left(self, item: HeldT) -> None:
         """Count an item out."""
         self.version += 1
-        if item.place is not None:
-            self.places[item.place] -= 1
-            if not self.places[item.place]:
-                del self.places[item.place]
+        place = item.agent_id
+        if place is not None:
+            self.places[place] -= 1
+            if not self.places[place]:
+                del self.places[place]
         self.counts[item.state] -= 1
         if self._is_tallied and item.is_live:
             self.tallies[item.role].remove(item.resources)

@@ -1,6 +1,9 @@
 """What ids that others choose may look like."""
 
+import re
+
 LENGTH_MAX = 255
+_ODD = re.compile(r"[\x00-\x1f\x7f/\\]")
 
 
 def fault_of(text: str, what: str) -> str | None:
@@ -9,6 +12,6 @@ def fault_of(text: str, what: str) -> str | None:
         return f"{what} must have 1 to {LENGTH_MAX} characters"
     if text in (".", ".."):
         return f"'{text}' is disallowed as {what}"
-    if any(ord(c) < 32 or c == "\x7f" or c in "/\\" for c in text):
+    if _ODD.search(text):
         return f"{what} {text!r} contains a slash or a control character"
     return None

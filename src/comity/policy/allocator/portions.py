@@ -1,5 +1,6 @@
 """Bundles with what the allocator asks of them again and again: their quantities, counted once."""
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -29,8 +30,9 @@ class Portion(NamedTuple):
         return tuple((n, a - others.get(n, 0)) for n, a in self.quantities if a > others.get(n, 0))
 
 
+@functools.lru_cache(maxsize=8192)
 def portion_of(resources: Resources) -> Portion:
-    """Count a bundle."""
+    """Count a bundle; tasks of one kind share theirs."""
     quantities: Quantities = {}
     others: Quantities = {}
     is_plain = True

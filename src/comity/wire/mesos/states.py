@@ -6,6 +6,12 @@ import enum
 class TaskState(enum.Enum):
     """States of a task, `TaskState` upstream."""
 
+    is_terminal: bool
+    """Whether the task holds no resources any more and never will."""
+
+    # Masters count by state, for every task and change: Enum's own hash is a function in Python.
+    __hash__ = object.__hash__
+
     STAGING = "TASK_STAGING"
     STARTING = "TASK_STARTING"
     RUNNING = "TASK_RUNNING"
@@ -21,11 +27,6 @@ class TaskState(enum.Enum):
     GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
     UNKNOWN = "TASK_UNKNOWN"
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the task holds no resources any more and never will."""
-        return self in _TERMINAL
-
 
 _TERMINAL = frozenset(
     {
@@ -39,6 +40,8 @@ _TERMINAL = frozenset(
         TaskState.GONE_BY_OPERATOR,
     }
 )
+for _state in TaskState:
+    _state.is_terminal = _state in _TERMINAL
 
 
 class Source(enum.Enum):
