@@ -19,7 +19,7 @@ Document = dict[str, Any]
 Tasks = Holding[Any, Task] | Iterable[Task]
 
 AgentView = Callable[[State, Agent], Document]
-AgentKey = Callable[[State, Agent], tuple[Any, ...]]
+AgentKeys = Callable[[State, Iterable[Agent]], list[tuple[Any, ...]]]
 FrameworkView = Callable[[State, Framework, "Show"], Document]
 FrameworkKey = Callable[[State, Framework], tuple[Any, ...]]
 
@@ -80,7 +80,9 @@ class Show:
         """Return a framework's offers as v1 messages."""
         return [offer_views.read_offer(state, one, each) for each in one.offers.values()]
 
-    def agents(self, state: State, agents: Iterable[Agent], build: AgentView, key: AgentKey) -> Any:
+    def agents(
+        self, state: State, agents: Iterable[Agent], build: AgentView, keys: AgentKeys
+    ) -> Any:
         """Return agents."""
         return [build(state, one) for one in agents]
 
@@ -101,17 +103,24 @@ class Show:
         ]
 
 
-def agent_key(state: State, one: Agent) -> tuple[Any, ...]:
-    """Return what the documents of an agent depend on, beside its own fields (`state.Agent`).
+def agent_keys(state: State, agents: Iterable[Agent]) -> list[tuple[Any, ...]]:
+    """Return what the documents of agents depend on, beside their own fields (`state.Agent`).
 
-    Every big read does this for all agents.
+    Every big read does this for all agents at one instant.
     """
-    return (tuple(one.offers), one.id in state.deactivated, state.draining.get(one.id))
+    if not state.deactivated and not state.draining:
+        return [(tuple(one.offers), False, None) for one in agents]
+    deactivated, draining = state.deactivated, state.draining
+    return [(tuple(one.offers), one.id in deactivated, draining.get(one.id)) for one in agents]
 
 
-def agent_summary_key(state: State, one: Agent) -> tuple[Any, ...]:
-    """Return what the summary of an agent depends on."""
-    return (*agent_key(state, one), one.tasks.version, tuple(one.executors))
+def agent_summary_keys(state: State, agents: Iterable[Agent]) -> list[tuple[Any, ...]]:
+    """Return what the summaries of agents depend on."""
+    seen = list(agents)
+    return [
+        (key, one.tasks.version, tuple(one.executors))
+        for key, one in zip(agent_keys(state, seen), seen, strict=True)
+    ]
 
 
 def framework_key(state: State, one: Framework) -> tuple[Any, ...]:
@@ -147,7 +156,7 @@ def state_summary(state: State, show: Show) -> Document:
     return {
         **_header(state),
         "slaves": show.agents(
-            state, state.agents.values(), views.agent_in_summary, agent_summary_key
+            state, state.agents.values(), views.agent_in_summary, agent_summary_keys
         ),
         "frameworks": show.frameworks(
             state, state.frameworks.values(), views.framework_in_summary, framework_key
@@ -157,7 +166,7 @@ def state_summary(state: State, show: Show) -> Document:
 
 def whole_state(state: State, show: Show) -> Document:
     """Return /state."""
-    active = sum(views.is_active(state, one) for one in state.agents.values())
+    active = views.active_agents(state)
     log_file = str(state.config.log_file) if state.config.log_file is not None else None
     return {
         **_header(state),
@@ -174,7 +183,7 @@ def whole_state(state: State, show: Show) -> Document:
         "unreachable_slaves": float(len(state.unreachable_agents)),
         **views.optional(domain=state.info.domain, external_log_file=log_file),
         **({"flags": views.flags(state)} if show.may_see_flags() else {}),
-        "slaves": show.agents(state, state.agents.values(), views.agent, agent_key),
+        "slaves": show.agents(state, state.agents.values(), views.agent, agent_keys),
         "recovered_slaves": [
             views.recovered_agent(info) for info in state.recovered_agents.values()
         ],
@@ -193,7 +202,7 @@ def agents_document(state: State, agent_id: str | None, show: Show) -> Document:
     """Return /slaves."""
     chosen = [one for one in state.agents.values() if agent_id in (None, one.id)]
     return {
-        "slaves": show.agents(state, chosen, views.agent_full, agent_key),
+        "slaves": show.agents(state, chosen, views.agent_full, agent_keys),
         "recovered_slaves": [
             views.recovered_agent(info)
             for one, info in state.recovered_agents.items()

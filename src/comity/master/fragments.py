@@ -101,12 +101,20 @@ class Cached(documents.Show):
         state: State,
         agents: Iterable[Agent],
         build: documents.AgentView,
-        key: documents.AgentKey,
+        keys: documents.AgentKeys,
     ) -> Any:
         """Return agents."""
 
         def fill(show: Cached) -> list[bytes]:
-            return [_agent(state, one, build, key) for one in agents]
+            seen = list(agents)
+            found = []
+            for key, one in zip(keys(state, seen), seen, strict=True):
+                held = one.shown.get(build) if one.shown is not None else None
+                if held is not None and held[0] == key:
+                    found.append(held[1])
+                else:
+                    found.append(_agent(state, one, build, key))
+            return found
 
         return Spliced(fill)
 
@@ -148,8 +156,7 @@ def _write_offer(state: State, framework: Framework, one: Offer) -> bytes:
     return one.written
 
 
-def _agent(state: State, one: Agent, build: documents.AgentView, key: documents.AgentKey) -> bytes:
-    now = key(state, one)
+def _agent(state: State, one: Agent, build: documents.AgentView, now: tuple[Any, ...]) -> bytes:
     shown = one.shown
     if shown is None:
         shown = one.shown = {}
@@ -225,13 +232,14 @@ def warm_tasks(state: State, *, written: bool) -> Iterator[None]:
 
 
 def warm_agents(
-    state: State, build: documents.AgentView, key: documents.AgentKey
+    state: State, build: documents.AgentView, keys: documents.AgentKeys
 ) -> Iterator[None]:
     """Encode the agents that changed, a slice between two yields."""
     agents = list(state.agents.values())
     for start in range(0, len(agents), SLICE):
         yield
-        for one in agents[start : start + SLICE]:
+        some = agents[start : start + SLICE]
+        for key, one in zip(keys(state, some), some, strict=True):
             _agent(state, one, build, key)
 
 

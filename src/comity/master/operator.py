@@ -65,7 +65,7 @@ def whole_state(state: State, show: documents.Show) -> Document:
 
 def _agents(state: State, show: documents.Show) -> Document:
     return {
-        "agents": show.agents(state, state.agents.values(), agent, documents.agent_key),
+        "agents": show.agents(state, state.agents.values(), agent, documents.agent_keys),
         "recovered_agents": list(state.recovered_agents.values()),
     }
 

@@ -30,14 +30,14 @@ class Read(NamedTuple):
 
 def _whole(state: State) -> Iterator[None]:
     return chain(
-        fragments.warm_agents(state, views.agent, documents.agent_key),
+        fragments.warm_agents(state, views.agent, documents.agent_keys),
         fragments.warm_frameworks(state, views.framework, documents.framework_key),
         fragments.warm_tasks(state, written=False),
     )
 
 
 def _summary(state: State) -> Iterator[None]:
-    key = documents.agent_summary_key
+    key = documents.agent_summary_keys
     return chain(
         fragments.warm_agents(state, views.agent_in_summary, key),
         fragments.warm_frameworks(state, views.framework_in_summary, documents.framework_key),
@@ -45,7 +45,7 @@ def _summary(state: State) -> Iterator[None]:
 
 
 def _agents(state: State) -> Iterator[None]:
-    return fragments.warm_agents(state, views.agent_full, documents.agent_key)
+    return fragments.warm_agents(state, views.agent_full, documents.agent_keys)
 
 
 def _frameworks(state: State) -> Iterator[None]:
@@ -110,7 +110,7 @@ def _written(state: State) -> Iterator[None]:
 
 
 def _agents_v1(state: State) -> Iterator[None]:
-    return fragments.warm_agents(state, operator.agent, documents.agent_key)
+    return fragments.warm_agents(state, operator.agent, documents.agent_keys)
 
 
 def _frameworks_v1(state: State) -> Iterator[None]:

@@ -58,11 +58,15 @@ def task(framework: Framework, one: Task) -> Document:
     if info.limits:
         shown["limits"] = legacy.limits(info.limits)
     if info.labels is not None:
-        shown["labels"] = _labels(info.labels)
-    for name in ("user", "discovery", "container", "health_check"):
-        value = getattr(info, name)
-        if value is not None:
-            shown[name] = value
+        shown["labels"] = info.labels.labels
+    if info.user is not None:
+        shown["user"] = info.user
+    if info.discovery is not None:
+        shown["discovery"] = info.discovery
+    if info.container is not None:
+        shown["container"] = info.container
+    if info.health_check is not None:
+        shown["health_check"] = info.health_check
     return shown
 
 
@@ -290,6 +294,12 @@ def recovered_agent(info: v1.AgentInfo) -> Document:
 def is_active(state: State, one: Agent) -> bool:
     """Whether an agent may be offered."""
     return one.link is not None and one.id not in state.deactivated
+
+
+def active_agents(state: State) -> int:
+    """Count the agents that are active, without a look at each."""
+    away = (state.agents.get(one) for one in state.deactivated)
+    return len(state.links) - sum(one is not None and one.link is not None for one in away)
 
 
 def drain_started(state: State, one: Agent) -> int | None:

@@ -88,9 +88,10 @@ class Kind(NamedTuple):
 class Resources:
     """An immutable bundle of resources."""
 
-    __slots__ = ("_amounts",)
+    __slots__ = ("_amounts", "_hash")
 
     def __init__(self, amounts: Mapping[Kind, Amount] | None = None) -> None:
+        self._hash: int
         self._amounts: dict[Kind, Amount] = {k: v for k, v in (amounts or {}).items() if v}
 
     @classmethod
@@ -110,7 +111,11 @@ class Resources:
         return isinstance(other, Resources) and self._amounts == other._amounts
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._amounts.items()))
+        try:
+            return self._hash
+        except AttributeError:  # tasks of one kind share a bundle, which is asked often
+            self._hash = hash(frozenset(self._amounts.items()))
+            return self._hash
 
     def __repr__(self) -> str:
         return f"Resources({self._amounts!r})"

@@ -3,6 +3,7 @@
 Ids become strings, resources an object in which the four scalars are always present.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,12 @@ from comity.wire.mesos import v1
 Document = dict[str, Any]
 
 
+@functools.lru_cache(maxsize=8192)
 def flat(bundle: Resources) -> Document:
-    """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`."""
+    """Return resources as legacy JSON has them: `{"cpus": 1.0, …, "ports": "[31000-32000]"}`.
+
+    Equal bundles share a document: it is to be written, not changed.
+    """
     milli = {"disk": 0, "mem": 0, "gpus": 0, "cpus": 0}
     others: dict[str, Resources] = {}
     for kind, amount in bundle:
