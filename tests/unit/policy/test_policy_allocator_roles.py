@@ -196,3 +196,15 @@ def test_bits_of_frameworks_that_ended_are_used_again_without_their_filters():
         allocator.refuse("S0", name, "a", Refusal(one.resources, 1e9))
         allocator.released("S0", name, "a", one.resources)
         allocator.remove_framework(name)
+
+
+def test_what_the_only_role_got_counts_when_another_joins():
+    allocator = world(8, {"f1": ["a/b"], "f2": ["a/b"]})
+    first = given(allocator)
+    assert by_framework(first) == {"f1": 4, "f2": 4}
+    assert {one.role for one in first} == {"a/b"}
+    assert allocator.consumed("a") == {"cpus": 8000, "mem": 800_000}
+    allocator.add_framework("f3", ["c"])
+    for number in range(8, 12):
+        allocator.add_agent(f"S{number}", ONE, NOTHING)
+    assert by_framework(given(allocator)) == {"f3": 4}

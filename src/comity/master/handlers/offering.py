@@ -40,7 +40,7 @@ def make_offers(state: State, given: list[Allocation], now: Instant, out: Outbox
         if writer is None:
             writer = OfferWriter(state, state.frameworks[framework_id])
             writers[framework_id] = writer
-        offer_id = OfferId(f"{prefix}{number}")
+        offer_id = OfferId(prefix + str(number))
         offer = Offer(offer_id, framework_id, agent.id, one.role, one.resources)
         state.offers[offer_id] = writer.framework.offers[offer_id] = agent.offers[offer_id] = offer
         writer.add(agent, offer)

@@ -14,9 +14,9 @@ from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
 from comity.policy.allocator.agents import Agent
 from comity.policy.allocator.book import Book
-from comity.policy.allocator.portions import Portion
+from comity.policy.allocator.portions import EMPTY, Portion
 from comity.policy.allocator.quota import Quotas
-from comity.policy.allocator.tree import Client
+from comity.policy.allocator.tree import Client, Node
 from comity.resources.amounts import NOTHING, Resources
 
 
@@ -54,6 +54,8 @@ class Cycle:
                     break
             for agent in self._shuffled(candidates):
                 self._give_by_quota(agent)
+        elif (leaf := book.tree.only_leaf()) is not None:
+            self._give_in(leaf, self._shuffled(candidates))
         else:
             for agent in self._shuffled(candidates):
                 self._give(agent)
@@ -88,7 +90,30 @@ class Cycle:
             sights = agent.sights
             alone = len(sights) == 1
             self._take(agent, client, sights[0][0] if alone else agent.seen_by(client.mask))
-            wanted = self._wanted(agent)
+            wanted = 0 if agent.free is NOTHING else self._wanted(agent)
+
+    def _give_in(self, leaf: Node, agents: list[Agent]) -> None:
+        """Do the same where all are in one role, as they are in most clusters, with fewer steps."""
+        tree, book, given = self._book.tree, self._book, self._given
+        times, portion = 0, EMPTY
+        first = leaf.ranking.first
+        for agent in agents:
+            wanted = agent.open & book.wanting
+            while wanted:
+                client = first(wanted)
+                assert type(client) is Client
+                sights = agent.sights
+                seen = sights[0][0] if len(sights) == 1 else agent.seen_by(client.mask)
+                if seen is not portion:
+                    tree.count_in(leaf, portion, times)
+                    portion, times = seen, 0
+                times += 1
+                resources = seen.resources
+                agent.free = NOTHING if resources is agent.free else agent.free - resources
+                tree.give_in(leaf, client, seen)
+                given.append(Allocation(agent.id, client.framework_id, client.role.name, resources))
+                wanted = 0 if agent.free is NOTHING else self._wanted(agent)
+        tree.count_in(leaf, portion, times)
 
     def _take(self, agent: Agent, client: Client, portion: Portion) -> None:
         resources = portion.resources

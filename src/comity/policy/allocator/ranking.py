@@ -75,15 +75,20 @@ class Ranking(Generic[M]):
             member.key = key
             blocks[0][0] = lasts[0] = (*key, member)
             return
-        if blocks[0][0][3] is member:
-            at = place = 0  # whoever was given something came first, as a rule
+        first = blocks[0]
+        if first[0][3] is member and len(first) > 1:
+            # Whoever was given something came first, as a rule ...
+            del first[0]
+            self._masks[0] ^= member.mask
         else:
-            at = bisect_left(lasts, member.key)
-            place = bisect_left(blocks[at], member.key)
-        self._take_out(at, place, member)
+            self._delete(member)
         member.key = key
-        if blocks and key > lasts[-1]:  # ... and comes last now
-            self._put_in(len(blocks) - 1, len(blocks[-1]), member)
+        last = blocks[-1]
+        if key > lasts[-1] and len(last) < BLOCK_MAX:
+            # ... and comes last now.
+            entry = lasts[-1] = (*key, member)
+            last.append(entry)
+            self._masks[-1] |= member.mask
         else:
             self._insert(member)
 

@@ -166,14 +166,39 @@ class RoleTree:
             ranking = node.parent.ranking
             if ranking.size > 1:
                 self._grow(node, ranking, quantities)
-                continue
-            allocated = node.allocated  # nobody to be compared with, until somebody joins
-            for name, amount in quantities:
-                allocated[name] += amount
-            node.given += 1
-            self._stale[node] = None
+            else:
+                self._count(node, quantities, 1)
         if portion.unmetered:
             add(client.role.top.unmetered, portion.unmetered)
+
+    def only_leaf(self) -> Node | None:
+        """Return where all clients are, if all are in one role; it is compared with nobody."""
+        node = self.root
+        while node.ranking.size:
+            child = next(iter(node.ranking))
+            if type(child) is not Node:
+                return node
+            if node.ranking.size > 1:
+                return None
+            node = child
+        return None
+
+    def give_in(self, leaf: Node, client: Client, portion: Portion) -> None:
+        """Count what a client of the only role gets, but for what `count_in` counts."""
+        self._grow(client, leaf.ranking, portion.quantities)
+
+    def count_in(self, leaf: Node, portion: Portion, times: int) -> None:
+        """Count what the only role was given."""
+        for node in leaf.chain:
+            self._count(node, portion.quantities, times)
+        if portion.unmetered:
+            add(leaf.top.unmetered, portion.unmetered, times)
+
+    def _count(self, node: Node, quantities: tuple[tuple[str, int], ...], times: int) -> None:
+        """Count what a node got that nobody is to be compared with, until somebody joins."""
+        add(node.allocated, quantities, times)
+        node.given += times
+        self._stale[node] = None
 
     def _grow(
         self, holder: Holder, ranking: Ranking[Holder], quantities: tuple[tuple[str, int], ...]
