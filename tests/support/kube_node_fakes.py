@@ -145,6 +145,7 @@ class FakeAgent(FakeServer):
         self.sandbox = sandbox
         self.updates: list[dict[str, Any]] = []
         self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.pods: set[str] = set()
         self.removed: list[str] = []
         self.subscriptions = 0
         self._data = data
@@ -224,8 +225,13 @@ class FakeAgent(FakeServer):
 
     async def launch_container(self, call: dict[str, Any]) -> Response:
         name = call["container_id"]["value"]
-        if name in self.processes:
+        if name in self.processes or name in self.pods:
             return Response(202)
+        if call.get("is_pod"):
+            self.pods.add(name)
+            return Response(200)
+        parent = call["container_id"]["parent"]["value"]
+        assert parent in {*self.pods, *self.processes}, "the parent is not there"
         image = (call.get("container") or {}).get("mesos", {}).get("image")
         if image:
             return Response(400, b"image: no images here")
@@ -273,6 +279,7 @@ class FakeAgent(FakeServer):
         return Response(200, msgspec.json.encode(body))
 
     async def kill_container(self, call: dict[str, Any]) -> Response:
+        self.pods.discard(call["container_id"]["value"])
         process = self.processes.get(call["container_id"]["value"])
         if process is None or process.returncode is not None:
             return Response(404)

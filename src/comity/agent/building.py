@@ -1,5 +1,6 @@
 """From Mesos's messages to descriptions of containers: commands, environments, mounts, limits."""
 
+import os.path
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,7 @@ def for_pod(
     held, refusal = held_by(body.resources), ""
     try:
         own = isolating.options_of(body.container, body.isolation, has_root=True).isolation
+        _check_memory_volumes(own, parent.sandbox)
     except Unsupported as error:
         own, refusal = Isolation(), str(error)
     spec = _limited(
@@ -224,11 +226,20 @@ def for_pod(
         sysctls=own.sysctls,
         shm_bytes=own.shm_bytes,
         share_ipc=own.share_ipc,
+        hosts=own.hosts,
+        memory_volumes=own.memory_volumes,
         cpus=spec.cpus,
         mem_bytes=spec.mem_bytes,
         cpu_quota=spec.cpu_quota,
     )
     return msgspec.structs.replace(spec, pod=pod)
+
+
+def _check_memory_volumes(own: Isolation, sandbox: Path) -> None:
+    """Refuse to hide anything but directories of the parent's own."""
+    for path in own.memory_volumes:
+        if not os.path.normpath(path).startswith(f"{sandbox}/"):
+            raise Unsupported(f"memory volume {path} is not in the sandbox {sandbox}")
 
 
 def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo) -> Spec:

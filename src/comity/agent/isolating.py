@@ -126,7 +126,6 @@ def _check_plain(found: Options) -> None:
         "a read-only root": own.read_only,
         "sysctls": own.sysctls,
         "devices": own.devices,
-        "a limit of processes": own.pids_max,
     }
     for name, wanted in fields.items():
         if wanted:

@@ -74,8 +74,20 @@ class Isolation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine's processes, or the pod's, instead of only its own."""
     groups: tuple[int, ...] = ()
     """Groups besides those of its user."""
+    non_root: bool = False
+    """It must not start when its user turns out to be root."""
+    hosts: tuple[str, ...] = ()
+    """Further lines of /etc/hosts, of a pod."""
+    memory_volumes: dict[str, int] = {}
+    """Directories that a pod keeps in memory, with their sizes in bytes; 0 is the machine's."""
     pids_max: int | None = None
     oom_score_adj: int | None = None
+
+    @property
+    def restricts_capabilities(self) -> bool:
+        """Whether it says anything about capabilities."""
+        asked = (self.capabilities, self.effective)
+        return any(one is not None for one in asked) or bool(self.added or self.dropped)
 
 
 class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,6 +102,10 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shm_bytes: int | None = None
     share_ipc: bool = False
     """The machine's IPC namespace instead of one of its own."""
+    hosts: tuple[str, ...] = ()
+    """Further lines of /etc/hosts."""
+    memory_volumes: dict[str, int] = {}
+    """Directories that are in memory, with their sizes in bytes; 0 is the machine's default."""
     cpus: float = 0.0
     mem_bytes: int = 0
     cpu_quota: float | None = None

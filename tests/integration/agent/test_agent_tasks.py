@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import pytest
 
 from comity.runtime.http import Client
 from comity.wire.mesos import v1
+from comity.wire.mesos.containers import CapabilityInfo, LinuxInfo, RLimit, RLimitInfo
 from support.kernel import Kernel, shell
 
 S = v1.TaskState
@@ -186,3 +188,22 @@ async def test_bad_calls_are_refused_and_change_nothing(kernel, client):
     answer = await client.request("POST", f"{url}/executor", subscribe, json_type)
     assert answer.status == 400
     assert (await client.request("GET", f"{kernel.agent.url}/health")).status == 200
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="capabilities are root's to give")
+async def test_a_plain_process_has_the_limits_and_capabilities_it_asks_for(kernel):
+    linux = LinuxInfo(
+        effective_capabilities=CapabilityInfo(capabilities=("NET_RAW",)),
+        bounding_capabilities=CapabilityInfo(capabilities=("NET_RAW", "CHOWN")),
+    )
+    limits = RLimitInfo(rlimits=(RLimit(type="RLMT_NOFILE", soft=100, hard=200),))
+    container = v1.ContainerInfo(type="MESOS", linux_info=linux, rlimit_info=limits)
+    script = "ulimit -Sn; ulimit -Hn; grep -E 'Cap(Eff|Bnd)' /proc/self/status"
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", "container": container, **shell(script, user="nobody")})
+        await mesos.until_state("t", S.FINISHED)
+        (path,) = kernel.directory.glob("a/slaves/*/frameworks/*/executors/t/runs/latest/stdout")
+        lines = path.read_text().split()
+        assert lines[:2] == ["100", "200"]
+        assert [int(each, 16) for each in (lines[3], lines[5])] == [1 << 13, 1 << 13 | 1]

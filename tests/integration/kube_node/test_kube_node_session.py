@@ -16,6 +16,10 @@ from comity.sdk.executor import Executor, Identity
 from support.kube_node_fakes import FakeAgent, FakeApi
 
 
+def stdout_of(rig, uid):
+    return rig.sandbox / f"containers/{uid}/containers/{uid}-main-0/stdout"
+
+
 async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     async with asyncio.timeout(seconds):
         while True:
@@ -126,7 +130,7 @@ async def test_a_condition_that_turned_true_has_no_stale_reason(rig):
 async def test_a_pod_is_deleted_gracefully(rig):
     rig.run("web", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")
     await until(lambda: rig.phase("web") == "Running")
-    await until(lambda: "up" in (rig.sandbox / "containers/uid-web-main-0/stdout").read_text())
+    await until(lambda: "up" in stdout_of(rig, "uid-web").read_text())
     rig.api.delete_pod("web", 5)
     await until(lambda: rig.agent.states("task-web")[-1] == "TASK_KILLED")
     assert "/api/v1/namespaces/default/pods/web" not in rig.api.objects
@@ -193,7 +197,7 @@ async def test_the_api_may_be_away(rig):
     rig.run("job", "until [ -e go ]; do sleep 0.05; done", restartPolicy="Never")
     await until(lambda: rig.phase("job") == "Running")
     await rig.api.stop()
-    (rig.sandbox / "containers/uid-job-main-0/go").touch()
+    (rig.sandbox / "containers/uid-job/containers/uid-job-main-0/go").touch()
     await rig.agent.processes["uid-job-main-0"].wait()
     assert rig.agent.states("task-job")[-1] == "TASK_RUNNING"
     await rig.api.start()
@@ -205,7 +209,7 @@ async def test_the_agent_may_be_away(rig):
     rig.run("job", "until [ -e go ]; do sleep 0.05; done", restartPolicy="Never")
     await until(lambda: rig.phase("job") == "Running")
     await rig.agent.stop()
-    (rig.sandbox / "containers/uid-job-main-0/go").touch()
+    (rig.sandbox / "containers/uid-job/containers/uid-job-main-0/go").touch()
     await rig.agent.processes["uid-job-main-0"].wait()
     await rig.agent.start()
     await until(lambda: rig.agent.states("task-job")[-1] == "TASK_FINISHED")
@@ -229,14 +233,14 @@ async def test_following_a_log_ends_with_the_container(rig):
     rig.run(
         "job", "echo one; until [ -e go ]; do sleep 0.05; done; printf two", restartPolicy="Never"
     )
-    await until(lambda: "one" in (rig.sandbox / "containers/uid-job-main-0/stdout").read_text())
+    await until(lambda: "one" in stdout_of(rig, "uid-job").read_text())
     await until(lambda: rig.phase("job") == "Running")
     url = f"http://127.0.0.1:{rig.port}/containerLogs/default/job/main?follow=true"
     received = b""
     async with asyncio.timeout(20), rig.client.stream("GET", url) as stream:
         async for chunk in stream:
             received += chunk
-            (rig.sandbox / "containers/uid-job-main-0/go").touch()
+            (rig.sandbox / "containers/uid-job/containers/uid-job-main-0/go").touch()
     assert received == b"one\ntwo"
 
 

@@ -217,11 +217,6 @@ def test_a_sub_path_stays_inside_its_volume(path):
         launched(spec, volumes=[{"name": "d"}])
 
 
-def test_non_root_needs_a_user():
-    with pytest.raises(ConfigError, match="runAsUser"):
-        launched(container(securityContext={"runAsNonRoot": True}))
-
-
 # volumes
 
 

@@ -11,7 +11,7 @@ from comity.kube.node.shell.disk import DiskError, PodDisk
 
 
 def write(tmp_path, *files):
-    disk = PodDisk(tmp_path)
+    disk = PodDisk(tmp_path, {"c": "uid"})
     disk.write("uid", (VolumePlan(name="v", files=files),))
     return tmp_path / "pods" / "uid" / "volumes" / "v"
 
@@ -36,7 +36,7 @@ def test_files_of_a_volume_change_together(tmp_path):
 
 
 def test_an_empty_directory_is_for_everybody_and_kept(tmp_path):
-    disk = PodDisk(tmp_path)
+    disk = PodDisk(tmp_path, {"c": "uid"})
     disk.write("uid", (VolumePlan(name="v"),))
     path = tmp_path / "pods/uid/volumes/v"
     assert stat.S_IMODE(path.stat().st_mode) == 0o777
@@ -48,7 +48,7 @@ def test_an_empty_directory_is_for_everybody_and_kept(tmp_path):
 
 
 def test_host_paths_are_checked_or_made(tmp_path):
-    disk = PodDisk(tmp_path)
+    disk = PodDisk(tmp_path, {"c": "uid"})
     made = tmp_path / "made"
     kind = "DirectoryOrCreate"
     disk.write("uid", (VolumePlan(name="v", host_path=str(made), host_path_type=kind),))
@@ -58,7 +58,7 @@ def test_host_paths_are_checked_or_made(tmp_path):
 
 
 def test_the_message_of_a_failure_may_come_from_the_log(tmp_path):
-    disk = PodDisk(tmp_path)
+    disk = PodDisk(tmp_path, {"c": "uid"})
     logs = disk.logs("c")
     logs.mkdir(parents=True)
     (logs / "stderr").write_text("".join(f"line {n}\n" for n in range(100)))
@@ -144,3 +144,14 @@ def test_a_timeline_stays_small_and_keeps_its_ends(tmp_path):
     assert len(timeline._times) <= 2049
     assert timeline.time_of(0, 10000) == 5000.0
     assert timeline.offset_at(0, 0.0) == 0
+
+
+def test_a_group_may_read_files_and_write_into_directories(tmp_path):
+    disk = PodDisk(tmp_path, {})
+    files = VolumePlan(name="f", files=(VolumeFile("a", b"1", 0o400),), group=7)
+    disk.write("uid", (VolumePlan(name="d", group=7), files))
+    volumes = tmp_path / "pods/uid/volumes"
+    if os.geteuid() == 0:
+        assert (volumes / "d").stat().st_gid == (volumes / "f/a").stat().st_gid == 7
+        assert stat.S_IMODE((volumes / "f/a").stat().st_mode) == 0o440
+        assert (volumes / "d").stat().st_mode & stat.S_ISGID

@@ -329,7 +329,7 @@ def test_a_transition_time_is_that_of_the_last_change(world):
 
 
 def test_unsupported_fields_are_told_in_an_event(world):
-    given = pod(containers=[container(securityContext={"privileged": True})])
+    given = pod(containers=[container(securityContext={"seLinuxOptions": {"level": "s0"}})])
     world.assign(given)
     [event] = [each for each in world.of(outbox.RecordEvent) if each.reason == "UnsupportedFields"]
-    assert "securityContext.privileged" in event.message
+    assert "securityContext.seLinuxOptions" in event.message

@@ -10,15 +10,16 @@ import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 
-from comity.kube.node import actions, environment
+from comity.kube.node import actions, environment, security
 from comity.kube.node.environment import ConfigError
-from comity.kube.node.state import Container, Json, NodeFacts, Pod
+from comity.kube.node.state import Container, ContainerKind, Json, NodeFacts, Pod
 from comity.resources import quantities
+from comity.wire.mesos.base import UNLIMITED
 
 HOST_IMAGE = "host"
 _MIB = 1 << 20
+_PROPAGATIONS = {"HostToContainer": "HOST_TO_CONTAINER", "Bidirectional": "BIDIRECTIONAL"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_HANDLED = {"runAsUser", "runAsGroup", "runAsNonRoot"}
 
 
 def volume_path(facts: NodeFacts, uid: str, name: str) -> str:
@@ -55,30 +56,37 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     else:
         command = _image_command(spec, variables)
         info = _image_info(spec, mounts, message_path(facts, pod, container, container_id))
-    if user := _user(pod.spec, spec):
+    if user := security.user(pod.spec, spec):
         command["user"] = user
     command["environment"] = {
         "variables": [
             {"name": name, "type": "VALUE", "value": value} for name, value in variables.items()
         ]
     }
-    payload: Json = {"command": command, "container": info}
+    own = security.isolation(pod, spec, has_image=not is_host(container))
+    payload: Json = {"command": command, "container": info, "isolation": own}
     payload.update(_resources(spec))
     return payload
 
 
+def build_sandbox(pod: Pod, facts: NodeFacts) -> Json:
+    """Return the payload of the container that the pod's containers are nested in.
+
+    Raises:
+        ConfigError: it cannot be made as the pod's spec says.
+    """
+    own = security.sandbox(pod)
+    if sizes := security.memory_volumes(pod):
+        own["memory_volumes"] = {
+            volume_path(facts, pod.uid, name): size for name, size in sizes.items()
+        }
+    return {"is_pod": True, "isolation": own, **_sandbox_resources(pod)}
+
+
 def ignored(pod: Pod) -> list[str]:
     """Return the fields of the spec that have no effect on this node, to be told in an event."""
-    found = {
-        f"securityContext.{name}"
-        for part in (pod.spec, *(each.spec for each in pod.containers))
-        for name, value in (part.get("securityContext") or {}).items()
-        if value and name not in _HANDLED
-    }
-    for name in ("imagePullSecrets", "hostAliases", "dnsConfig", "shareProcessNamespace"):
-        if pod.spec.get(name):
-            found.add(name)
-    return sorted(found)
+    names = ("imagePullSecrets", "dnsConfig")
+    return sorted([*security.ignored(pod), *(name for name in names if pod.spec.get(name))])
 
 
 def _check_handlers(spec: Json, facts: NodeFacts) -> None:
@@ -160,15 +168,20 @@ def _image_command(spec: Json, variables: Mapping[str, str]) -> Json:
     return info
 
 
+def _volume(mount: Json, path: str) -> Json:
+    found: Json = {
+        "mode": "RO" if mount.get("readOnly") else "RW",
+        "container_path": mount["mountPath"],
+    }
+    mode = _PROPAGATIONS.get(mount.get("mountPropagation") or "")
+    if mode is None:
+        return {**found, "host_path": path}
+    shown = {"path": path, "mount_propagation": {"mode": mode}}
+    return {**found, "source": {"type": "HOST_PATH", "host_path": shown}}
+
+
 def _image_info(spec: Json, mounts: list[tuple[Json, str]], message: str) -> Json:
-    volumes = [
-        {
-            "mode": "RO" if mount.get("readOnly") else "RW",
-            "host_path": path,
-            "container_path": mount["mountPath"],
-        }
-        for mount, path in mounts
-    ]
+    volumes = [_volume(mount, path) for mount, path in mounts]
     if message:
         shown = spec["terminationMessagePath"]
         volumes.append({"mode": "RW", "host_path": message, "container_path": shown})
@@ -180,21 +193,21 @@ def _image_info(spec: Json, mounts: list[tuple[Json, str]], message: str) -> Jso
     return {"type": "MESOS", "mesos": {"image": image}, "volumes": volumes}
 
 
-def _user(pod_spec: Json, spec: Json) -> str:
-    context = {**(pod_spec.get("securityContext") or {}), **(spec.get("securityContext") or {})}
-    user, group = context.get("runAsUser"), context.get("runAsGroup")
-    if context.get("runAsNonRoot") and not user:
-        raise ConfigError("runAsNonRoot needs a runAsUser other than 0 on this node")
-    if user is None:
-        return ""
-    return f"{user}:{group}" if group is not None else str(user)
-
-
 def _resources(spec: Json) -> Json:
+    limits, requests = _limits_and_requests(spec)
+    return _resources_payload(requests, limits)
+
+
+def _limits_and_requests(spec: Json) -> tuple[dict[str, float], dict[str, float]]:
     given = spec.get("resources") or {}
     limits = _amounts(given.get("limits") or {})
-    requests = {**limits, **_amounts(given.get("requests") or {})}
+    return limits, {**limits, **_amounts(given.get("requests") or {})}
+
+
+def _resources_payload(requests: dict[str, float], limits: dict[str, float]) -> Json:
     payload: Json = {}
+    if "mem" in requests and "mem" not in limits:
+        limits = {**limits, "mem": UNLIMITED}  # a request alone holds nothing back
     if requests:
         payload["resources"] = [
             {"name": name, "type": "SCALAR", "scalar": {"value": value}}
@@ -203,6 +216,23 @@ def _resources(spec: Json) -> Json:
     if limits:
         payload["limits"] = {name: {"value": value} for name, value in limits.items()}
     return payload
+
+
+def _sandbox_resources(pod: Pod) -> Json:
+    """Return what the containers may use together: limits only of what all of them limit."""
+    kinds = (ContainerKind.MAIN, ContainerKind.SIDECAR)
+    lasting = [_limits_and_requests(each.spec) for each in pod.of_kind(*kinds)]
+    first = [_limits_and_requests(each.spec) for each in pod.of_kind(ContainerKind.INIT)]
+    found: list[dict[str, float]] = []
+    for place in (0, 1):
+        totals: dict[str, float] = {}
+        for name in ("cpus", "mem"):
+            if place == 0 and not all(name in each[0] for each in lasting + first):
+                continue
+            together = sum(each[place].get(name, 0.0) for each in lasting)
+            totals[name] = max(together, *(each[place].get(name, 0.0) for each in first), 0.0)
+        found.append({name: value for name, value in totals.items() if value})
+    return _resources_payload(found[1], found[0])
 
 
 def _amounts(given: Json) -> dict[str, float]:

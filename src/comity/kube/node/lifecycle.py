@@ -15,6 +15,7 @@ from comity.kube.node.environment import ConfigError
 from comity.kube.node.inputs import ConfigDue, DeadlineReached, RetryDue
 from comity.kube.node.outbox import (
     DeletePod,
+    EndSandbox,
     LaunchContainer,
     PatchStatus,
     RecordEvent,
@@ -122,6 +123,7 @@ def start(state: State, pod: Pod, container: Container, now: Instant, out: Outbo
     container_id = f"{pod.uid}-{container.name}-{container.attempt}"
     try:
         launch = launches.build(pod, container, container_id, state.facts)
+        sandbox = launches.build_sandbox(pod, state.facts)
     except (ConfigError, ValueError, KeyError) as error:
         text = f"missing field {error}" if isinstance(error, KeyError) else str(error)
         _wait_for_config(pod, container, text, now, out)
@@ -138,6 +140,7 @@ def start(state: State, pod: Pod, container: Container, now: Instant, out: Outbo
             name=container.name,
             container_id=container_id,
             launch=launch,
+            sandbox=sandbox,
             message_path=launches.message_path(state.facts, pod, container, container_id),
             logs_on_error=policy == "FallbackToLogsOnError",
         )
@@ -206,6 +209,9 @@ def _conclude(state: State, pod: Pod, out: Outbox) -> None:
     """
     if any(each.is_live for each in pod.containers) or not (pod.is_ended or pod.gone):
         return
+    if not pod.sandbox_ended:
+        pod.sandbox_ended = True
+        out.launches.append(EndSandbox(pod.uid))
     is_shutdown = pod.stop is not None and pod.stop.reason is StopReason.SHUTDOWN
     if not pod.gone and not is_shutdown:
         if pod.stored_seq < pod.status_seq:

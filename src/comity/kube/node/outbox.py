@@ -15,6 +15,8 @@ class LaunchContainer(Struct, frozen=True, kw_only=True):
     container_id: str
     launch: Json
     """The LAUNCH_CONTAINER payload but for the container id."""
+    sandbox: Json
+    """That of the pod's sandbox, which is made before, unless it is there."""
     message_path: str = ""
     """The file for the termination message, to be made before; empty for none."""
     logs_on_error: bool = False
@@ -118,6 +120,8 @@ class VolumePlan(Struct, frozen=True, kw_only=True):
     files: tuple[VolumeFile, ...] | None = None
     host_path: str = ""
     host_path_type: str = ""
+    group: int | None = None
+    """The group that its files belong to."""
 
 
 class WriteVolumes(Struct, frozen=True):
@@ -128,8 +132,14 @@ class WriteVolumes(Struct, frozen=True):
     digest: bytes
 
 
+class EndSandbox(Struct, frozen=True):
+    """End the sandbox of a pod whose containers have all ended for good."""
+
+    uid: str
+
+
 class RemovePod(Struct, frozen=True):
-    """Delete the pod's directory."""
+    """Have the agent forget the pod's sandbox, and delete its directory."""
 
     uid: str
 

@@ -203,6 +203,8 @@ class Pod:
     gone: bool = False
     """The object has left the API."""
     delete_asked: bool = False
+    sandbox_ended: bool = False
+    """Its containers have ended for good, and with them what they shared."""
 
     @property
     def namespace(self) -> str:

@@ -1,13 +1,15 @@
 """What a pod's volumes hold, as plans; the shell writes them below the pod's directory.
 
 emptyDir, hostPath, configMap, secret, downwardAPI and projections of the latter three. The files of
-one volume change together (see `shell/disk.py`). An emptyDir of medium Memory is an ordinary
-directory, and sizeLimit is not enforced. Any other type keeps the pod waiting, with an event.
+one volume change together (see `shell/disk.py`). An emptyDir of medium Memory is mounted by the
+agent with the pod's sandbox. Any other type keeps the pod waiting, with an event.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+
+from msgspec.structs import replace
 
 from comity.kube.node import environment
 from comity.kube.node.environment import ConfigError
@@ -24,7 +26,9 @@ def plan(pod: Pod, resolved: Resolved, facts: NodeFacts) -> tuple[VolumePlan, ..
     Raises:
         ConfigError: a volume needs something that does not exist, or is of a type that we lack.
     """
-    return tuple(_plan(volume, pod, resolved, facts) for volume in pod.spec.get("volumes") or ())
+    group = (pod.spec.get("securityContext") or {}).get("fsGroup")
+    plans = (_plan(volume, pod, resolved, facts) for volume in pod.spec.get("volumes") or ())
+    return tuple(each if each.host_path else replace(each, group=group) for each in plans)
 
 
 def digest(plans: Iterable[VolumePlan]) -> bytes:

@@ -81,6 +81,7 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
     """
     own = spec.isolation
     who = users.find(spec.user or image.user, place.root, own.groups)
+    check_user(own, who.uid)
     identity: dict[str, Any] = {"uid": who.uid, "gid": who.gid}
     if who.groups:
         identity["additionalGids"] = list(who.groups)
@@ -94,9 +95,9 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
         "noNewPrivileges": own.no_new_privileges,
     }
     if own.rlimits:
-        process["rlimits"] = [_rlimit(one) for one in own.rlimits]
+        process["rlimits"] = [rlimit(one) for one in own.rlimits]
     if own.oom_score_adj is not None:
-        process["oomScoreAdj"] = _oom_score(own.oom_score_adj)
+        process["oomScoreAdj"] = oom_score(own.oom_score_adj)
     found: dict[str, Any] = {
         "ociVersion": "1.0.2",
         "process": process,
@@ -107,6 +108,18 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
     if own.hostname and "uts" not in place.namespaces:
         found["hostname"] = own.hostname
     return found
+
+
+def check_user(own: Isolation, uid: int) -> None:
+    """Refuse root where a container must not run as root.
+
+    Raises:
+        ContainerRefused: it would.
+    """
+    if own.non_root and uid == 0:
+        raise ContainerRefused(
+            "the container must not run as root (runAsNonRoot), and its user is root: set one"
+        )
 
 
 def _linux(spec: Spec, place: Place) -> dict[str, Any]:
@@ -163,7 +176,7 @@ def check_sysctls(own: Isolation, *, has_network: bool) -> None:
             )
 
 
-def _rlimit(one: RLimit) -> dict[str, Any]:
+def rlimit(one: RLimit) -> dict[str, Any]:
     """Return a limit as OCI spells it.
 
     Raises:
@@ -183,7 +196,7 @@ def _rlimit(one: RLimit) -> dict[str, Any]:
     return {"type": kind, "soft": soft, "hard": hard}
 
 
-def _oom_score(wanted: int) -> int:
+def oom_score(wanted: int) -> int:
     """Return the adjustment, not below our own where the kernel would refuse that."""
     if "SYS_RESOURCE" in capabilities.available():
         return wanted

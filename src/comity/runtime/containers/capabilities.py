@@ -21,14 +21,14 @@ def available() -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(NAMES) if mask >> bit & 1)
 
 
-def bounding(isolation: Isolation) -> tuple[str, ...]:
-    """Return those that a container may ever have.
+def bounding(isolation: Isolation, default: Collection[str] = DEFAULT) -> tuple[str, ...]:
+    """Return those that a container may ever have; one that does not say has the default.
 
     Raises:
         ContainerRefused: it asks for one that this agent does not have itself.
     """
     here = available()
-    wanted = {*_started_with(isolation), *isolation.added}
+    wanted = {*_started_with(isolation, default), *isolation.added}
     if isolation.privileged or "ALL" in isolation.added:
         wanted |= here
     for name in wanted - here - {"ALL"} - set(DEFAULT):
@@ -40,14 +40,14 @@ def bounding(isolation: Isolation) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in wanted and name in here)
 
 
-def _started_with(isolation: Isolation) -> Collection[str]:
+def _started_with(isolation: Isolation, default: Collection[str]) -> Collection[str]:
     """Return what is added to and dropped from."""
     if "ALL" in isolation.dropped:
         return ()
     for asked in (isolation.capabilities, isolation.effective):
         if asked is not None:
             return asked
-    return DEFAULT
+    return default
 
 
 def sets(isolation: Isolation) -> dict[str, list[str]]:

@@ -6,6 +6,8 @@ anew after one of the machine, and removed when the container that it belongs to
 """
 
 import asyncio
+import contextlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -20,6 +22,8 @@ from comity.runtime.containers.errors import ContainerRefused
 
 _OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts"}
 _FILES = ("hosts", "hostname", "resolv.conf")
+_MEMORY = "memory-volumes"
+"""Names what is mounted elsewhere, so that it can be unmounted."""
 _SHM_BYTES = 64 << 20
 
 
@@ -95,7 +99,7 @@ class Pods:
                 if self._networks is None:
                     raise ContainerRefused("this agent cannot connect containers to networks")
                 found = await self._networks.attach(pod.id, place / "net", pod.networks)
-                (place / "hosts").write_text(found.hosts(_hostname(pod)))
+                (place / "hosts").write_text(_hosts(pod, found.hosts(_hostname(pod))))
                 (place / "resolv.conf").write_text(found.resolv_conf())
             if self._cgroups is not None:
                 self._cgroups.create_pod(pod.id, Limits(pod.cpus, pod.mem_bytes, pod.cpu_quota))
@@ -113,15 +117,17 @@ class Pods:
         )
 
     def _make(self, pod: Pod, place: Path, kinds: tuple[str, ...]) -> None:
-        namespaces.unpin(place)
-        kernel.unmount(place / "shm")
+        _unmake(place)
         hostname = _hostname(pod)
         namespaces.pin(place, kinds, lambda: namespaces.prepare(hostname, pod.sysctls, kinds))
         kernel.memory(place / "shm", size_bytes=pod.shm_bytes or _SHM_BYTES, mode=0o1777)
+        (place / _MEMORY).write_text(json.dumps(list(pod.memory_volumes)))
+        for path, size in pod.memory_volumes.items():
+            kernel.memory(Path(path), size_bytes=size or None, mode=0o777)
         if hostname:
             (place / "hostname").write_text(f"{hostname}\n")
             hosts = Path("/etc/hosts").read_text()
-            (place / "hosts").write_text(f"{hosts}127.0.1.1 {hostname}\n")
+            (place / "hosts").write_text(_hosts(pod, f"{hosts}127.0.1.1 {hostname}\n"))
 
     async def remove(self, pod_id: str) -> None:
         """Remove a pod, when its containers have ended; of one that is not there nothing."""
@@ -131,8 +137,7 @@ class Pods:
             return
         if self._networks is not None and (place / "net").exists():
             await self._networks.detach(pod_id)
-        namespaces.unpin(place)
-        kernel.unmount(place / "shm")
+        _unmake(place)
         shutil.rmtree(place, ignore_errors=True)
 
     async def remove_strays(self, known: set[str]) -> None:
@@ -142,6 +147,18 @@ class Pods:
         for name in os.listdir(self._directory):
             if name not in known:
                 await self.remove(name)
+
+
+def _unmake(place: Path) -> None:
+    namespaces.unpin(place)
+    kernel.unmount(place / "shm")
+    with contextlib.suppress(FileNotFoundError):
+        for path in json.loads((place / _MEMORY).read_text()):
+            kernel.unmount(Path(path))
+
+
+def _hosts(pod: Pod, text: str) -> str:
+    return "".join([text, *(f"{line}\n" for line in pod.hosts)])
 
 
 def _wanted(pod: Pod) -> dict[str, bool]:

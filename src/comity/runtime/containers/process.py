@@ -3,11 +3,12 @@
 import os
 import pwd
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from comity.core.containers import Spec
 from comity.runtime.cgroups import CgroupError, Cgroups, Limits
+from comity.runtime.containers import bundles, capabilities
 from comity.runtime.containers.errors import ContainerRefused
 
 _JOIN = 'for p in $COMITY_JOIN; do echo 0 > "$p" || exit 126; done; unset COMITY_JOIN; exec "$@"'
@@ -40,10 +41,10 @@ def order(
     """
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
-    prefix = [*_entering(namespaces or {}), *as_user(spec)]
+    prefix = [*_entering(namespaces or {}), *_restricted(spec), *_as(spec)]
     if cgroups is not None and (spec.inside is None or spec.cgroup is not None):
         try:
-            own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota)
+            own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota, spec.isolation.pids_max)
             limits = own if spec.inside is None else None
             join = cgroups.create(spec.id, limits, shared=spec.cgroup)
         except CgroupError as error:
@@ -71,8 +72,46 @@ def _entering(namespaces: Mapping[str, str]) -> list[str]:
     return ["nsenter", *found, "--"] if found else []
 
 
+def _restricted(spec: Spec) -> list[str]:
+    """Return the prefix that sets limits on each process, and who dies first without memory."""
+    own = spec.isolation
+    found: list[str] = []
+    if own.oom_score_adj is not None:
+        found += ["choom", "-n", str(bundles.oom_score(own.oom_score_adj)), "--"]
+    if own.rlimits:
+        found.append("prlimit")
+    for one in own.rlimits:
+        shown = bundles.rlimit(one)  # refuses what we may not give
+        soft, hard = ("unlimited" if each is None else str(each) for each in (one.soft, one.hard))
+        found.append(f"--{shown['type'].removeprefix('RLIMIT_').lower()}={soft}:{hard}")
+    return found
+
+
+def _as(spec: Spec) -> list[str]:
+    """Return the prefix that changes to the container's user, and takes privileges away."""
+    own = spec.isolation
+    words = as_user(spec)
+    bundles.check_user(own, os.geteuid() if not words else 1)
+    if own.groups and os.geteuid() == 0:
+        words = [word for word in words if word not in ("--init-groups", "--clear-groups")]
+        words.append(f"--groups={','.join(str(group) for group in own.groups)}")
+    if own.no_new_privileges:
+        words.append("--no-new-privs")
+    if os.geteuid() == 0 and own.restricts_capabilities:
+        bound = capabilities.bounding(own, capabilities.available())
+        words.append(f"--bounding-set={_only(bound)}")
+        if own.effective is not None:
+            kept = _only([name for name in bound if name in own.effective])
+            words += [f"--inh-caps={kept}", f"--ambient-caps={kept}"]
+    return ["setpriv", *words] if words else []
+
+
+def _only(names: Iterable[str]) -> str:
+    return ",".join(["-all", *(f"+{name.lower()}" for name in names)])
+
+
 def as_user(spec: Spec) -> list[str]:
-    """Return the prefix that changes to the container's user, and give them the sandbox."""
+    """Return setpriv's words for the container's user, and give them the sandbox."""
     if not spec.user or os.geteuid() != 0:
         return []
     name, _, group = spec.user.partition(":")
@@ -93,4 +132,4 @@ def as_user(spec: Spec) -> list[str]:
             shutil.chown(volume.source, uid, gid)
     if group or groups == "--clear-groups":
         groups = "--clear-groups"
-    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", groups]
+    return [f"--reuid={uid}", f"--regid={gid}", groups]

@@ -1,5 +1,8 @@
 """The agent's container API, as the node uses it: launch, wait, kill, remove, run inside.
 
+Below our own container each pod has one without a process, its sandbox, called by the pod's uid;
+the containers of the pod are nested in that.
+
 An agent that is away or recovering is waited for: its containers go on meanwhile, and the launcher
 below it remembers how they ended.
 """
@@ -45,6 +48,11 @@ class AgentContainers:
     def __init__(self, url: str, parent: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         self._url = url
         self._parent = {"value": parent}
+        self.pods: dict[str, str] = {}
+        """The pod of each container."""
+        self._made: set[str] = set()
+        """Pods whose sandboxes are there."""
+        self._making: dict[str, asyncio.Lock] = {}
         self._client = Client(headers=(("Content-Type", "application/json"), *headers))
         self._numbers = itertools.count(1)
 
@@ -52,26 +60,49 @@ class AgentContainers:
         """Drop the connections."""
         await self._client.close()
 
-    async def launch(self, container_id: str, payload: Json) -> None:
-        """Start a container below ours.
+    async def launch(self, uid: str, sandbox: Json, container_id: str, payload: Json) -> None:
+        """Start a container in the sandbox of a pod, which is made if it is not there.
 
         Raises:
             LaunchRefused: the agent could not, or would not.
         """
-        await self._launch({"value": container_id, "parent": self._parent}, payload)
+        self.pods[container_id] = uid
+        async with self._making.setdefault(uid, asyncio.Lock()):
+            if uid not in self._made:
+                await self._make(uid, sandbox)
+        await self._launch(self._name(container_id), payload)
+
+    async def _make(self, uid: str, sandbox: Json) -> None:
+        try:
+            await self._launch(self._pod(uid), sandbox)
+        except LaunchRefused as error:
+            raise LaunchRefused(f"failed to create the pod's sandbox: {error}") from error
+        self._made.add(uid)
 
     async def wait(self, container_id: str) -> Ended:
         """Return when the container has ended."""
-        return await self._wait({"value": container_id, "parent": self._parent})
+        return await self._wait(self._name(container_id))
 
     async def kill(self, container_id: str, signal: int) -> None:
         """Signal a container; one that has gone is fine."""
-        call = {"container_id": {"value": container_id, "parent": self._parent}, "signal": signal}
-        await self._call("KILL_CONTAINER", call, _CALL_TIMEOUT_S)
+        await self._kill(self._name(container_id), signal)
 
     async def remove(self, container_id: str) -> None:
         """Have the agent forget an ended container and delete its sandbox."""
-        await self._remove({"value": container_id, "parent": self._parent})
+        await self._remove(self._name(container_id))
+        self.pods.pop(container_id, None)
+
+    async def end_pod(self, uid: str) -> None:
+        """End a pod's sandbox, with whatever there still is in it."""
+        if uid in self._made:
+            self._made.discard(uid)
+            await self._kill(self._pod(uid), 9)
+
+    async def remove_pod(self, uid: str) -> None:
+        """Have the agent forget a pod's sandbox, ended if need be."""
+        await self.end_pod(uid)
+        self._making.pop(uid, None)
+        await self._remove(self._pod(uid))
 
     async def run_inside(
         self, container_id: str, command: tuple[str, ...], timeout_s: float
@@ -102,8 +133,19 @@ class AgentContainers:
         await self._wait(name)
         await self._remove(name)
 
+    def _pod(self, uid: str) -> Json:
+        return {"value": uid, "parent": self._parent}
+
+    def _name(self, container_id: str) -> Json:
+        """Return a container's id for the agent; one that was never launched is in no pod."""
+        return {"value": container_id, "parent": self._pod(self.pods.get(container_id, "none"))}
+
     def _inside(self, container_id: str, inner: str) -> Json:
-        return {"value": inner, "parent": {"value": container_id, "parent": self._parent}}
+        return {"value": inner, "parent": self._name(container_id)}
+
+    async def _kill(self, name: Json, signal: int) -> None:
+        call = {"container_id": name, "signal": signal}
+        await self._call("KILL_CONTAINER", call, _CALL_TIMEOUT_S)
 
     async def _launch(self, name: Json, payload: Json) -> None:
         call = {"container_id": name, **payload}

@@ -9,11 +9,12 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from comity.core.errors import ComityError
 from comity.kube.node.outbox import VolumeFile, VolumePlan
+from comity.kube.node.state import Json
 
 _MESSAGE_MAX = 4096
 _LOG_TAIL_MAX = 2048
@@ -27,8 +28,10 @@ class DiskError(ComityError):
 class PodDisk:
     """The pods' directories below the executor's sandbox."""
 
-    def __init__(self, sandbox: Path) -> None:
+    def __init__(self, sandbox: Path, pods: Mapping[str, str]) -> None:
         self._sandbox = sandbox
+        self.pods = pods
+        """The pod of each container."""
 
     def directory(self, uid: str) -> Path:
         """Return the directory of a pod."""
@@ -48,8 +51,9 @@ class PodDisk:
                 elif plan.files is None:
                     path.mkdir(parents=True, exist_ok=True)
                     path.chmod(0o777)
+                    _own(path, plan.group)
                 else:
-                    write_version(path, plan.files)
+                    write_version(path, plan.files, plan.group)
             except OSError as error:
                 raise DiskError(f'volume "{plan.name}": {error}') from error
 
@@ -57,7 +61,7 @@ class PodDisk:
         """Delete a pod's directory, if it has one."""
         shutil.rmtree(self.directory(uid), ignore_errors=True)
 
-    def prepare(self, volumes: list[dict[str, str]], message_path: str) -> None:
+    def prepare(self, volumes: list[Json], message_path: str) -> None:
         """Make what a container's mounts need: sub-paths of volumes, the message file.
 
         Raises:
@@ -70,8 +74,9 @@ class PodDisk:
                 Path(message_path).touch(mode=0o666)
                 Path(message_path).chmod(0o666)
             for volume in volumes:
-                path = Path(volume["host_path"])
-                if volume["host_path"].startswith(own) and not path.exists():
+                shown = volume.get("host_path") or volume["source"]["host_path"]["path"]
+                path = Path(shown)
+                if shown.startswith(own) and not path.exists():
                     path.mkdir(parents=True)
         except OSError as error:
             raise DiskError(f"mount: {error}") from error
@@ -87,12 +92,20 @@ class PodDisk:
 
     def logs(self, container_id: str, inside: str = "") -> Path:
         """Return the sandbox of a container, or of a debug container `inside` it."""
-        path = self._sandbox / "containers" / container_id
+        pod = self._sandbox / "containers" / self.pods.get(container_id, "none")
+        path = pod / "containers" / container_id
         return path / "containers" / inside if inside else path
 
 
-def write_version(path: Path, files: tuple[VolumeFile, ...]) -> None:
-    """Replace what the volume at `path` holds by `files`, all at once."""
+def _own(path: Path, group: int | None) -> None:
+    """Give a directory to a group, and what is made in it, too; only root can."""
+    if group is not None and os.geteuid() == 0:
+        os.chown(path, -1, group)
+        path.chmod(path.stat().st_mode | stat.S_ISGID | stat.S_IRWXG)
+
+
+def write_version(path: Path, files: tuple[VolumeFile, ...], group: int | None = None) -> None:
+    """Replace what the volume at `path` holds by `files`, all at once; `group` may read them."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o755)
     version = path / f"..{secrets.token_hex(8)}"
@@ -102,6 +115,9 @@ def write_version(path: Path, files: tuple[VolumeFile, ...]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
         target.chmod(file.mode)
+        if group is not None and os.geteuid() == 0:
+            os.chown(target, -1, group)
+            target.chmod(file.mode | stat.S_IRGRP)
     old = _target(path / "..data")
     pending = path / "..data_tmp"
     pending.unlink(missing_ok=True)

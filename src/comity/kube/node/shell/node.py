@@ -50,7 +50,7 @@ class Node:
         self._containers = AgentContainers(
             f"http://{config.agent}/api/v1", config.container_id, bearer
         )
-        self._disk = PodDisk(config.sandbox)
+        self._disk = PodDisk(config.sandbox, self._containers.pods)
         self._actor = Actor(self._containers, self._disk)
         self._events = EventRecorder(self._api, facts.name)
         self._statuses = podsync.StatusWriter(self._api, self.driver.put, self.driver.spawn)
@@ -64,6 +64,7 @@ class Node:
             outbox.RunProbe: self._probe,
             outbox.RunHook: self._hook,
             outbox.WriteVolumes: self._write_volumes,
+            outbox.EndSandbox: self._end_sandbox,
             outbox.RemovePod: self._remove_pod,
             outbox.ResolveConfig: self._resolve,
             outbox.FetchPod: self._fetch,
@@ -112,7 +113,9 @@ class Node:
         volumes = effect.launch["container"].get("volumes") or []
         try:
             await asyncio.to_thread(self._disk.prepare, volumes, effect.message_path)
-            await self._containers.launch(effect.container_id, effect.launch)
+            await self._containers.launch(
+                effect.uid, effect.sandbox, effect.container_id, effect.launch
+            )
         except (LaunchRefused, DiskError) as error:
             self.driver.put(inputs.LaunchFailed(*name, str(error)))
             return
@@ -180,7 +183,11 @@ class Node:
             return
         self.driver.put(inputs.VolumesWritten(effect.uid, effect.digest))
 
+    async def _end_sandbox(self, effect: outbox.EndSandbox) -> None:
+        await self._containers.end_pod(effect.uid)
+
     async def _remove_pod(self, effect: outbox.RemovePod) -> None:
+        await self._containers.remove_pod(effect.uid)
         await asyncio.to_thread(self._disk.remove, effect.uid)
 
     # the API

@@ -1,0 +1,133 @@
+"""Pods of images made here, as root: what kubectl says of who they are, and how they end."""
+
+import json
+
+import pytest
+
+from support.clusters import Cluster, eventually
+from support.images import MARKS, busybox, write_layout
+
+pytestmark = MARKS
+_PROGRAMS = "sh echo cat ls sleep test true id touch hostname grep df stat tail"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Give a cluster whose agents find the image `box` in a layout."""
+    layouts = tmp_path_factory.mktemp("layouts")
+    base = busybox(programs=_PROGRAMS.split())
+    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin"]})
+    made = Cluster(
+        tmp_path_factory.mktemp("cluster"),
+        *("--agents", "1", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
+    )
+    try:
+        made.up()
+        made.dcos("cluster", "setup", made.urls["gateway"])
+        yield made
+    finally:
+        made.down()
+
+
+def apply(kubernetes, name, *containers, **spec):
+    """Create a pod; scripts are run by the image's shell."""
+    made = [
+        {"name": each.pop("name", "main"), "image": "box", "command": ["sh", "-c", script], **each}
+        for script, each in containers
+    ]
+    given = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": made, "restartPolicy": "Never", **spec},
+    }
+    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(given))
+
+
+def status(kubernetes, name, container="main"):
+    pod = json.loads(kubernetes.kubectl("get", "pod", name, "-o", "json"))
+    found = pod["status"].get("containerStatuses") or [{"name": container, "state": {}}]
+    return next(one for one in found if one["name"] == container)["state"]
+
+
+def ended(kubernetes, name, container="main"):
+    eventually(lambda: "terminated" in status(kubernetes, name, container), f"{name} ends")
+    return status(kubernetes, name, container)["terminated"]
+
+
+def test_a_restricted_pod_has_no_more_than_it_asks_for(kubernetes):
+    script = (
+        "id -u; id -g; id -G; hostname; touch /x || echo read-only; touch /data/y && "
+        "stat -c %g /data/y; grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; "
+        "cat /etc/hosts"
+    )
+    context = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    mount = {"name": "data", "mountPath": "/data"}
+    apply(
+        kubernetes,
+        "restricted",
+        (script, {"securityContext": context, "volumeMounts": [mount]}),
+        securityContext={
+            **{"runAsUser": 1000, "runAsGroup": 1001, "runAsNonRoot": True},
+            **{"fsGroup": 77, "supplementalGroups": [88]},
+        },
+        hostAliases=[{"ip": "10.9.8.7", "hostnames": ["elsewhere"]}],
+        volumes=[{"name": "data", "emptyDir": {}}],
+    )
+    assert ended(kubernetes, "restricted")["reason"] == "Completed"
+    lines = kubernetes.kubectl("logs", "restricted").splitlines()
+    assert lines[:2] == ["1000", "1001"]
+    assert {"88", "77"} <= set(lines[2].split())
+    assert "restricted" in lines
+    assert "read-only" in lines
+    assert "77" in lines
+    assert "CapBnd:\t0000000000000000" in lines
+    assert "NoNewPrivs:\t1" in lines
+    assert "Seccomp:\t2" in lines
+    assert "10.9.8.7 elsewhere" in lines
+
+
+def test_containers_of_a_pod_share_memory_and_a_volume_in_it(kubernetes):
+    memory = {"medium": "Memory", "sizeLimit": "1Mi"}
+    mounts = {"volumeMounts": [{"name": "m", "mountPath": "/m"}]}
+    say = "echo word > /m/word; echo more > /dev/shm/word; df -k /m | tail -1"
+    hear = "; ".join(
+        f"until cat {path}/word 2>/dev/null; do sleep 0.1; done" for path in ("/m", "/dev/shm")
+    )
+    apply(
+        kubernetes,
+        "shared",
+        (say, {"name": "say", **mounts}),
+        (hear, {"name": "hear", **mounts}),
+        volumes=[{"name": "m", "emptyDir": memory}],
+    )
+    assert ended(kubernetes, "shared", "hear")["exitCode"] == 0
+    assert kubernetes.kubectl("logs", "shared", "-c", "hear").split() == ["word", "more"]
+    assert kubernetes.kubectl("logs", "shared", "-c", "say").split()[1] == "1024"
+
+
+def test_who_takes_too_much_memory_is_told(kubernetes):
+    limits = {"resources": {"limits": {"memory": "24Mi"}}}
+    apply(kubernetes, "hog", ("x=x; while :; do x=$x$x; done", limits))
+    found = ended(kubernetes, "hog")
+    assert (found["reason"], found["exitCode"]) == ("OOMKilled", 137)
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "text"),
+    [
+        ("rooted", {"runAsNonRoot": True}, "must not run as root"),
+        ("local", {"seccompProfile": {"type": "Localhost", "localhostProfile": "x"}}, "Localhost"),
+    ],
+)
+def test_what_cannot_be_had_keeps_the_container_waiting(kubernetes, name, context, text):
+    apply(kubernetes, name, ("true", {"securityContext": context}))
+    eventually(
+        lambda: text in status(kubernetes, name).get("waiting", {}).get("message", ""),
+        f"{name} waits with the reason",
+    )
