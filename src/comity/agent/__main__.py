@@ -10,7 +10,7 @@ from comity.agent import reconfiguring
 from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
-from comity.runtime import logs, process
+from comity.runtime import flags, logs, process
 from comity.wire.mesos import domains
 
 _EXAMPLES = """examples:
@@ -42,11 +42,35 @@ def _parser() -> argparse.ArgumentParser:
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
     add("--credentials", type=Path, help="file of callers' credentials")
     add("--credential", type=Path, help="file of the agent's own credential for the master")
+    _add_access(parser)
     add("--journal", type=Path, help="file for all inputs: comity debug replay")
     _add_timeouts(parser, default)
     _add_upkeep(parser, default)
     add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
     return parser
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    for name, text in (
+        ("readonly", "credentials for reads (if there is --credentials)"),
+        ("readwrite", "credentials for the operator API (if there is --credentials)"),
+        ("executors", "executors for their tokens (if there is --credentials or a key)"),
+    ):
+        parser.add_argument(
+            f"--authenticate-http-{name}",
+            action=argparse.BooleanOptionalAction,
+            help=f"ask {'' if name == 'executors' else 'for '}{text}",
+        )
+    parser.add_argument(
+        "--jwt-secret-key", type=Path, metavar="FILE", help="key of executors' tokens (made here)"
+    )
+    parser.add_argument(
+        "--acls",
+        type=flags.access_control_lists,
+        default="",
+        metavar="FILE",
+        help="access control lists, in Mesos's JSON format",
+    )
 
 
 def _add_timeouts(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
@@ -97,7 +121,7 @@ def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(flags.our_spelling(sys.argv[1:] if argv is None else argv))
     logs.configure("agent")
     config = AgentConfig(
         master=args.master,
@@ -113,6 +137,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_host_image=not args.forbid_host_image,
         credentials=args.credentials,
         credential=args.credential,
+        authenticate_http_readonly=args.authenticate_http_readonly,
+        authenticate_http_readwrite=args.authenticate_http_readwrite,
+        authenticate_http_executors=args.authenticate_http_executors,
+        jwt_secret_key=args.jwt_secret_key,
+        acls=args.acls,
         journal=args.journal,
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,

@@ -41,6 +41,17 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Whether the reserved image name `host` may be used here."""
     credentials: Path | None = None
     """File of the credentials that callers must show (HTTP Basic); None asks for none."""
+    authenticate_http_readonly: bool | None = None
+    """Whether reads ask for credentials (realm mesos-agent-readonly); None: if there are any."""
+    authenticate_http_readwrite: bool | None = None
+    """Whether the operator API does (realm mesos-agent-readwrite)."""
+    authenticate_http_executors: bool | None = None
+    """Whether executors have to show the token that they were started with; None: if there are
+    `credentials` or a key."""
+    jwt_secret_key: Path | None = None
+    """File of the key that executors' tokens are signed with; None makes one when it is needed."""
+    acls: str = ""
+    """Access control lists: the JSON document itself; everything is allowed when empty."""
     credential: Path | None = None
     """File of the agent's own credential for the master."""
     journal: Path | None = None

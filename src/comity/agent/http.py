@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from comity.agent import operator as reads
-from comity.agent import statistics, views
-from comity.agent.config import VERSION
+from comity.agent import permissions, statistics, views
+from comity.agent.config import VERSION, AgentConfig
 from comity.agent.handlers.nested import flat_id
 from comity.agent.inputs import (
     ContainerAsked,
@@ -19,11 +19,15 @@ from comity.agent.inputs import (
     RemoveAsked,
     WaitAsked,
 )
+from comity.agent.realms import ExecutorTokens, realm_of
 from comity.agent.state import Container, State
+from comity.policy.authorization import acls
+from comity.policy.authorization.deciding import allows
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Feed, Request, Response, Router, Stream
+from comity.runtime.http.credentials import Guard, Realm
 from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
@@ -81,6 +85,56 @@ class Usage:
         return found
 
 
+class Access:
+    """Who gets in, and what they may see and do here."""
+
+    def __init__(
+        self, config: AgentConfig, known: dict[str, str] | None, tokens: ExecutorTokens | None
+    ) -> None:
+        self._config = config
+        self._has_tokens = tokens is not None
+        self._guard = Guard(known, tokens.claims if tokens is not None else None)
+        self._acls = acls.parse(config.acls.encode()) if config.acls else acls.PERMISSIVE
+
+    def refusal(self, request: Request, state: State) -> Response | None:
+        """Return why a request is not let in, or None."""
+        wanted = realm_of(request.path, self._config, has_tokens=self._has_tokens)
+        realm = Realm(wanted.realm, not wanted.is_required, wanted.takes_tokens)
+        refusal = self._guard.refusal(request, realm)
+        if refusal is not None or request.path.startswith("/api/"):
+            return refusal
+        who = caller(request)
+        if permissions.may_get(state, self._acls, who, request.path, request.arg("path")):
+            return None
+        return text(403, f"Not authorized to see {request.path}")
+
+    def check(self, state: State, request: Request, call: operator.AgentCall) -> None:
+        """Raise Refused when the caller may not make a call."""
+        who = caller(request)
+        allowed = permissions.may_touch(state, self._acls, who, call)
+        if allowed is None:
+            allowed = permissions.may_call(state, self._acls, who, call)
+        if not allowed:
+            raise Refused(403, "Not authorized to do this")
+
+    def seen(self, state: State, request: Request) -> State:
+        """Return what the caller may see."""
+        return permissions.seen_by(state, self._acls, caller(request))
+
+    def containers(self, state: State, request: Request) -> State:
+        """Return what containers the caller may see."""
+        return permissions.with_seen_containers(state, self._acls, caller(request))
+
+    def may_see_flags(self, request: Request) -> bool:
+        """Whether the caller may see the agent's settings."""
+        return allows(self._acls, acls.Action.VIEW_FLAGS, request.principal)
+
+
+def caller(request: Request) -> permissions.Caller:
+    """Return who makes a request."""
+    return permissions.Caller(request.principal, request.claims or None)
+
+
 class AgentHttp:
     """Handles every request that an agent gets."""
 
@@ -91,7 +145,9 @@ class AgentHttp:
         files: Files,
         usage: Usage,
         lines: Lines,
+        access: Access,
     ) -> None:
+        self._access = access
         self._driver = driver
         self._lines = lines
         self._state = state
@@ -113,11 +169,14 @@ class AgentHttp:
         """Answer one request."""
         strip_prefix(request, "slave(1)")
         shorten(request, self._router)
-        return await self._router.handle(request)
+        refusal = self._access.refusal(request, self._state)
+        return await self._router.handle(request) if refusal is None else refusal
 
     async def _executor(self, request: Request) -> Response | Stream:
         try:
             call: wire.Call = decoded(codec.EXECUTOR_CALL, request)
+            if not permissions.may_execute(self._state, caller(request), call):
+                raise Refused(403, "The token is not this executor's")
             if not isinstance(call, wire.Subscribe):
                 called = call
                 return await self._driver.ask(lambda to: ExecutorCalled(to, called))
@@ -132,6 +191,7 @@ class AgentHttp:
             if request.feed is not None:
                 return await self._input(request, request.feed)
             call: operator.AgentCall = decoded(codec.AGENT_CALL, request)
+            self._access.check(self._state, request, call)
             if isinstance(call, sessions.LaunchNestedContainerSession):
                 return await self._session(call.launch_nested_container_session, request)
             if isinstance(call, sessions.AttachContainerOutput):
@@ -141,7 +201,7 @@ class AgentHttp:
             format = accepted_format(request)
         except Refused as refused:
             return refused.response
-        answer = await self._answer(call)
+        answer = await self._answer(call, request)
         if isinstance(answer, Stream):
             return answer
         return in_format(answer, agent_responses.AgentResponse, format)
@@ -198,6 +258,7 @@ class AgentHttp:
                         return text(415, "Only ATTACH_CONTAINER_INPUT takes a streaming request")
                     body = call.attach_container_input
                     if not name:
+                        self._access.check(self._state, request, call)
                         if body.type != "CONTAINER_ID" or body.container_id is None:
                             return text(400, "Expecting 'CONTAINER_ID' as the first record")
                         name = flat_id(body.container_id)
@@ -212,7 +273,7 @@ class AgentHttp:
             return text(400, "Expecting 'CONTAINER_ID' as the first record")
         return Response(200, b"")
 
-    async def _answer(self, call: operator.AgentCall) -> Response | Stream:
+    async def _answer(self, call: operator.AgentCall, request: Request) -> Response | Stream:
         make = _container_input(call)
         if make is not None:
             return await self._driver.ask(make)
@@ -221,23 +282,36 @@ class AgentHttp:
         if isinstance(call, LoggingCall):
             return self._verbosity.answer(call)
         await self._driver.settled()
-        usage = self._usage() if isinstance(call, operator.GetContainers) else {}
-        answer = reads.answer(self._state, call, self._driver.clock.now(), usage)
+        if isinstance(call, operator.GetContainers):
+            seen, usage = self._access.containers(self._state, request), self._usage()
+        else:
+            seen, usage = self._access.seen(self._state, request), {}
+        answer = reads.answer(seen, call, self._driver.clock.now(), usage)
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this agent yet")
         return Response(200, codec.encode(answer))
 
-    def _documents(self) -> dict[str, Callable[[], Any]]:
-        state, clock = self._state, self._driver.clock
+    def _documents(self) -> dict[str, Callable[[Request], Any]]:
+        state, clock, access = self._state, self._driver.clock, self._access
+
+        def whole(request: Request) -> Any:
+            shown = views.whole_state(access.seen(state, request))
+            if not access.may_see_flags(request):
+                del shown["flags"]
+            return shown
+
+        def used(request: Request) -> Any:
+            return statistics.containers(access.containers(state, request), self._usage())
+
         return {
-            "/state": lambda: views.whole_state(state),
-            "/state.json": lambda: views.whole_state(state),
-            "/flags": lambda: {"flags": views.flags(state)},
-            "/version": lambda: {"version": VERSION},
-            "/containers": lambda: statistics.containers(state, self._usage()),
-            "/monitor/statistics": lambda: statistics.containers(state, self._usage()),
-            "/containerizer/debug": lambda: {"pending": []},
-            "/metrics/snapshot": lambda: {**views.metrics(state, clock.now()), **system()},
+            "/state": whole,
+            "/state.json": whole,
+            "/flags": lambda _: {"flags": views.flags(state)},
+            "/version": lambda _: {"version": VERSION},
+            "/containers": used,
+            "/monitor/statistics": used,
+            "/containerizer/debug": lambda _: {"pending": []},
+            "/metrics/snapshot": lambda _: {**views.metrics(state, clock.now()), **system()},
         }
 
     async def _prometheus(self, request: Request) -> Response:
@@ -253,10 +327,10 @@ class AgentHttp:
         here = [one for one in self._state.containers.values() if one.phase != "EXITED"]
         return {one.id: {"timestamp": now, **self._measured.of(one)} for one in here}
 
-    def _read(self, build: Callable[[], Any]) -> Callable[..., Any]:
+    def _read(self, build: Callable[[Request], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:
             await self._driver.settled()
-            return document(request, build())
+            return document(request, build(request))
 
         return handler
 

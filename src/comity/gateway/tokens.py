@@ -1,37 +1,18 @@
-"""Login tokens: JSON Web Tokens signed with HMAC-SHA256 (RFC 7519, RFC 7515)."""
+"""Login tokens: JSON Web Tokens that name a user and expire, in a header or a cookie."""
 
-import base64
-import binascii
-import hashlib
-import hmac
-from typing import Any
-
-import msgspec
-
+from comity.core import jwt
 from comity.core.instants import Instant
-
-_HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 def issue(uid: str, key: bytes, expires: Instant) -> str:
     """Return a token that says who its bearer is, until `expires`."""
-    claims = {"uid": uid, "exp": int(expires)}
-    signed = f"{_encode(msgspec.json.encode(_HEADER))}.{_encode(msgspec.json.encode(claims))}"
-    return f"{signed}.{_encode(_sign(signed, key))}"
+    return jwt.issue({"uid": uid, "exp": int(expires)}, key)
 
 
 def verify(token: str, key: bytes, now: Instant) -> str | None:
     """Return who a token is from; None when it is not ours, was altered, or has expired."""
-    signed, _, signature = token.rpartition(".")
-    try:
-        if not hmac.compare_digest(_decode(signature), _sign(signed, key)):
-            return None
-        header, _, claims_text = signed.partition(".")
-        claims: Any = msgspec.json.decode(_decode(claims_text))
-        algorithm = msgspec.json.decode(_decode(header)).get("alg")
-    except (ValueError, binascii.Error, msgspec.DecodeError, AttributeError):
-        return None
-    if algorithm != "HS256" or not isinstance(claims, dict):
+    claims = jwt.claims_of(token, key)
+    if claims is None:
         return None
     uid, expires = claims.get("uid"), claims.get("exp")
     if not isinstance(uid, str) or not isinstance(expires, int | float) or expires <= now:
@@ -55,15 +36,3 @@ def given(authorization: str, cookies: str) -> str:
 
 AUTH_COOKIE = "dcos-acs-auth-cookie"
 INFO_COOKIE = "dcos-acs-info-cookie"
-
-
-def _sign(text: str, key: bytes) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))

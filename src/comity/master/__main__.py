@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comity.core import durations
-from comity.core.errors import UserError
 from comity.master import shell
 from comity.master.config import MasterConfig
 from comity.policy.allocator import minimum_of
-from comity.policy.authorization import acls
-from comity.runtime import logs, process
+from comity.runtime import flags, logs, process
 from comity.wire.mesos import domains
 
 _EXAMPLES = """examples:
@@ -69,22 +67,11 @@ def _add_access_flags(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--acls",
-        type=_acls,
+        type=flags.access_control_lists,
         default="",
         metavar="FILE",
         help="access control lists, in Mesos's JSON format",
     )
-
-
-def _acls(path: str) -> str:
-    if not path:
-        return ""
-    try:
-        given = Path(path).read_text()
-        acls.parse(given.encode())
-    except (OSError, UnicodeDecodeError, UserError) as error:
-        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
-    return given
 
 
 def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
@@ -116,15 +103,6 @@ def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) 
             default=getattr(default, name.replace("-", "_")),
             help="see docs/reference/config.md (%(default)s)",
         )
-
-
-def _our_spelling(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with Mesos's names of flags (`--work_dir`) as ours (`--work-dir`)."""
-    ours = []
-    for each in argv:
-        name, equals, value = each.partition("=")
-        ours.append(name.replace("_", "-") + equals + value if name.startswith("--") else each)
-    return ours
 
 
 def _duration(given: str) -> float:
@@ -192,7 +170,7 @@ def _names(written: str) -> tuple[str, ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(_our_spelling(sys.argv[1:] if argv is None else argv))
+    args = _parser().parse_args(flags.our_spelling(sys.argv[1:] if argv is None else argv))
     logs.configure("master")
     config = MasterConfig(
         ip=args.ip,

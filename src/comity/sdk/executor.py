@@ -59,6 +59,8 @@ class Identity(Struct, frozen=True):
     """How long to wait for an agent that is away; 0 when the framework does not checkpoint."""
     backoff_max_s: float = 1.0
     """The longest pause between two attempts to subscribe."""
+    token: str = ""
+    """What proves to the agent who this is; empty when it does not ask."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Identity":
@@ -75,6 +77,7 @@ class Identity(Struct, frozen=True):
                 executor_id=environ["MESOS_EXECUTOR_ID"],
                 recovery_timeout_s=_recovery_timeout_s(environ),
                 backoff_max_s=_backoff_max_s(environ),
+                token=environ.get(_TOKEN, ""),
             )
         except KeyError as error:
             raise UserError(
@@ -82,6 +85,7 @@ class Identity(Struct, frozen=True):
             ) from error
 
 
+_TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"  # noqa: S105 - a name
 _UNITS_S = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -123,6 +127,8 @@ class Executor:
         self._format = format
         self._url = identity.agent_url + PATH
         self._client = Client()
+        bearer = ("Authorization", f"Bearer {identity.token}")
+        self._headers = (bearer,) if identity.token else ()
         self._subscription: Subscription | None = None
         self._tasks: dict[str, v1.TaskInfo] = {}
         self._updates: dict[bytes, wire.UpdateBody] = {}
@@ -185,7 +191,9 @@ class Executor:
         call = wire.Subscribe(subscribe=body, **self._ids)
         data = codec.encode(call, self._format)
         told = set(self._updates)
-        subscription = await Subscription.open(self._client, self._url, data, format=self._format)
+        subscription = await Subscription.open(
+            self._client, self._url, data, self._headers, format=self._format
+        )
         self._subscription = subscription
         for each in [each for key, each in self._updates.items() if key not in told]:
             self._send(wire.Update(update=each, **self._ids))  # made while we were subscribing

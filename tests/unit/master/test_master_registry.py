@@ -1,6 +1,7 @@
 """What the registry remembers, for how long; and how fast silent agents are given up."""
 
-from comity.master.__main__ import _our_spelling, _parser
+from comity.master.__main__ import _parser
+from comity.runtime.flags import our_spelling
 from comity.wire.mesos import link, scheduler, v1
 from support.master_world import MasterWorld, task
 
@@ -123,7 +124,7 @@ def test_unreachable_tasks_are_kept_up_to_a_number():
 
 def test_flags_take_the_rates_and_names_of_mesos():
     argv = ["--agent_removal_rate_limit=2/20mins", "--registry_max_agent_age", "1days"]
-    args = _parser().parse_args(_our_spelling(argv))
+    args = _parser().parse_args(our_spelling(argv))
     assert args.agent_removal_rate_limit == 600.0
     assert args.registry_max_agent_age == DAY_S
-    assert _our_spelling(["--work_dir", "/a_b"]) == ["--work-dir", "/a_b"]
+    assert our_spelling(["--work_dir", "/a_b"]) == ["--work-dir", "/a_b"]

@@ -5,6 +5,8 @@ import logging
 import signal
 from typing import Any
 
+import msgspec
+
 from comity.agent.inputs import ContainerExited, ContainerFailed, ContainerStarted, ProbeDone
 from comity.agent.outbox import (
     DestroyContainer,
@@ -18,6 +20,7 @@ from comity.agent.outbox import (
     SignalContainer,
     ToMaster,
 )
+from comity.agent.realms import TOKEN_VARIABLE, ExecutorTokens
 from comity.agent.shell import probing
 from comity.agent.shell.linking import Link
 from comity.agent.shell.switchboard import Switchboard
@@ -58,7 +61,9 @@ class Actor:
         launcher: LauncherClient,
         containerizer: Containerizer,
         link: Link,
+        tokens: ExecutorTokens | None,
     ) -> None:
+        self._tokens = tokens
         self._driver = driver
         self._state = state
         self._launcher = launcher
@@ -102,7 +107,7 @@ class Actor:
             _log.warning("%s: volumes cannot be linked: %s", spec.id, error)
 
     async def _start(self, effect: LaunchContainer) -> None:
-        spec = effect.spec
+        spec = self._with_token(effect.spec)
         try:
             if effect.uris:
                 spec.sandbox.mkdir(parents=True, exist_ok=True)
@@ -124,6 +129,17 @@ class Actor:
             self._driver.put(ContainerFailed(spec.id, "killed before it was started"))
             return
         self._launcher.order(**order)
+
+    def _with_token(self, spec: Spec) -> Spec:
+        """Add what an executor of the framework's proves by who it is; it is stored nowhere."""
+        container = self._state.containers.get(spec.id)
+        if self._tokens is None or container is None or container.executor is None:
+            return spec
+        executor = self._state.executors.get(container.executor)
+        if executor is None or executor.is_built_in:
+            return spec
+        own = {TOKEN_VARIABLE: self._tokens.of(executor)}
+        return msgspec.structs.replace(spec, environment={**spec.environment, **own})
 
     def _signal(self, effect: SignalContainer) -> None:
         self._launcher.order(

@@ -10,9 +10,9 @@ from pathlib import Path
 from comity.agent import reconfiguring
 from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
-from comity.agent.http import AgentHttp, Usage
+from comity.agent.http import Access, AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
-from comity.agent.shell import detecting
+from comity.agent.shell import detecting, keys
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.linking import Link
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
@@ -26,7 +26,7 @@ from comity.runtime.containers.pods import Pods
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
-from comity.runtime.http.credentials import authenticator, own_headers
+from comity.runtime.http.credentials import admit, known_principals, own_headers
 from comity.runtime.images.store import ImageStore
 from comity.runtime.journal import Journal
 from comity.runtime.launcher import client as launchers
@@ -102,12 +102,14 @@ async def _serve(
         config.work_dir / "launcher", lambda event: effects[0].on_event(event)
     )
     link = Link(driver, state, own_headers(config.credential))
-    effects.append(Actor(driver, state, launcher, containerizer, link))
+    tokens = keys.executor_tokens(config)
+    effects.append(Actor(driver, state, launcher, containerizer, link, tokens))
     files = Files()
     watcher = DiskWatcher(config, state, driver)
     usage = Usage(containerizer, watcher.used)
-    http = AgentHttp(driver, state, files, usage, effects[0].switchboard)
-    server = Server(http.handle, authenticate=authenticator(config.credentials, "mesos-agent"))
+    access = Access(config, known_principals(config.credentials), tokens)
+    http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access)
+    server = Server(http.handle, authenticate=admit if config.credentials is not None else None)
     hello = await launcher.connect()
     waiting = [one.id for one in state.containers.values() if not one.has_process]
     await containerizer.destroy_all(_with_parents([*hello["running"], *waiting]))
