@@ -1,0 +1,296 @@
+"""The machine's own network: a bridge that the containers of all its agents are on.
+
+A container gets a pair of links, an address of the bridge's subnet, and the machine as its way out,
+masqueraded. The bridge is made for the first container, and removed when an agent ends and nobody
+has an address of it any more.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import socket
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+
+from msgspec import Struct
+
+from comity.core.networks import BRIDGE, Joined, Network, PortMap
+from comity.runtime.networks.errors import NetworkRefused
+from comity.runtime.networks.firewall import Firewall
+from comity.runtime.networks.leases import Book, Lease, LeaseFile, gateway_of
+from comity.runtime.networks.netlink import Netlink
+
+STATE = Path("/var/lib/comity/networks")
+_SYSCTL = Path("/proc/sys/net/ipv4")
+Choose = Callable[[Book], set[str]]
+"""Which leases of a book are to go."""
+_PROTOCOLS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+class Wish(Struct, frozen=True):
+    """A container that is to be on the bridge."""
+
+    container: str
+    netns: Path
+    network: Network
+    interface: str = "eth0"
+
+
+class Bridge:
+    """One agent's door to the bridge. Its methods block: they are for threads."""
+
+    def __init__(self, name: str, subnet: str, owner: str, state: Path = STATE) -> None:
+        self.name = name
+        self._network = IPv4Network(subnet)
+        self._owner = owner
+        self._file = LeaseFile(state / f"{name}.json", subnet)
+        self._firewall = Firewall(name, subnet)
+
+    def fault(self) -> str:
+        """Return why there can be no bridge here, empty when there can."""
+        if len(self.name) > 15 or self._network.prefixlen > 29:
+            return f"bridge {self.name}: names have up to 15 characters, subnets 8 addresses"
+        try:
+            with Netlink.here() as host:
+                host.index_of("lo")
+        except OSError as error:
+            return f"links cannot be changed: {error.strerror}"
+        return self._firewall.fault()
+
+    def attach(self, wishes: list[Wish]) -> list[Joined | NetworkRefused]:
+        """Put containers on the bridge, each for itself: one's refusal is not another's.
+
+        Raises:
+            NetworkRefused: nobody can be on it.
+        """
+        try:
+            with self._file.locked() as book, Netlink.here() as host:
+                index = self._ensure(host, book)
+                taken = [self._take(host, book, wish) for wish in wishes]
+                self._file.save(book)
+                results = [
+                    one if isinstance(one, NetworkRefused) else self._join(host, index, wish, one)
+                    for wish, one in zip(wishes, taken, strict=True)
+                ]
+                self._settle(host, book, wishes, results)
+        except OSError as error:
+            raise NetworkRefused(f"the bridge {self.name} cannot be used: {error}") from error
+        return results
+
+    def _settle(
+        self,
+        host: Netlink,
+        book: Book,
+        wishes: list[Wish],
+        results: list[Joined | NetworkRefused],
+    ) -> None:
+        """Take back what was refused, and write the port maps."""
+        refused = [isinstance(one, NetworkRefused) for one in results]
+        self._forget(host, book, [w for w, no in zip(wishes, refused, strict=True) if no])
+        if any(wish.network.ports for wish in wishes):
+            try:
+                self._firewall.map_ports(book.leases.values())
+            except NetworkRefused as error:
+                results[:] = [error for _ in wishes]
+                self._forget(host, book, wishes)
+        self._file.save(book)
+
+    def _forget(self, host: Netlink, book: Book, wishes: list[Wish]) -> None:
+        for wish in wishes:
+            lease = book.leases.pop(self._key(wish.container), None)
+            if lease is not None:
+                host.delete_links([lease.link])
+
+    def detach(self, containers: Iterable[str]) -> None:
+        """Take containers off the bridge; those that are not on it are no fault.
+
+        Raises:
+            NetworkRefused: the file or the firewall cannot be changed.
+        """
+        keys = {self._key(one) for one in containers}
+        self._drop(lambda book: keys & book.leases.keys())
+
+    def keep(self, known: set[str]) -> None:
+        """Drop leases of this agent whose containers are not known, and of vanished agents.
+
+        Raises:
+            NetworkRefused: the file or the firewall cannot be changed.
+        """
+        self._drop(
+            lambda book: {
+                key
+                for key, one in book.leases.items()
+                if (one.owner == self._owner and one.container not in known)
+                or not os.path.exists(one.netns)
+            }
+        )
+
+    def repair(self) -> None:
+        """Write the rules again when somebody removed them, as a firewall's restart does.
+
+        Raises:
+            NetworkRefused: the firewall cannot be changed.
+        """
+        if not self._exists() or self._firewall.is_whole():
+            return
+        with self._file.locked() as book:
+            self._firewall.write(book.leases.values())
+
+    def close(self) -> None:
+        """Remove the bridge and its rules, if nobody is on it.
+
+        Raises:
+            NetworkRefused: the file cannot be read.
+        """
+        with self._file.locked() as book:
+            if book.leases:
+                return
+            self._file.save(book)
+            if self._exists():
+                self._firewall.remove()
+                with Netlink.here() as host:
+                    host.delete_links([self.name])
+
+    def _drop(self, choose: Choose) -> None:
+        try:
+            with self._file.locked() as book:
+                leases = [book.leases.pop(key) for key in choose(book)]
+                if any(one.ports for one in leases) and self._exists():
+                    self._firewall.map_ports(book.leases.values())
+                if leases:
+                    self._file.save(book)
+            # The kernel takes its time for this, and others need not wait with us.
+            with Netlink.here() as host:
+                host.delete_links([one.link for one in leases])
+        except OSError as error:
+            raise NetworkRefused(f"the bridge {self.name} cannot be changed: {error}") from error
+
+    def _key(self, container: str) -> str:
+        return f"{self._owner}/{container}"
+
+    def _exists(self) -> bool:
+        return os.path.exists(f"/sys/class/net/{self.name}")
+
+    def _ensure(self, host: Netlink, book: Book) -> int:
+        """Return the bridge's index; it is made, with its rules, when it is not there."""
+        with contextlib.suppress(OSError):
+            return host.index_of(self.name)
+        mac = b"\x02" + hashlib.sha256(self.name.encode()).digest()[:5]
+        host.add_bridge(self.name, _mtu(), mac)
+        try:
+            index = host.index_of(self.name)
+            host.add_address(index, gateway_of(self._network))
+            _set_sysctl("ip_forward")
+            _set_sysctl(f"conf/{self.name}/route_localnet")
+            self._firewall.write(book.leases.values())
+        except (OSError, NetworkRefused):
+            self._firewall.remove()
+            host.delete_links([self.name])
+            raise
+        return index
+
+    def _take(self, host: Netlink, book: Book, wish: Wish) -> Lease | NetworkRefused:
+        """Note a container's address and ports in the book; a lease cut short by a crash goes."""
+        self._forget(host, book, [wish])
+        try:
+            for port in wish.network.ports:
+                book.check_port(port)
+                _check_free(port)
+            address = book.free_address(self._network, wish.network.addresses)
+        except NetworkRefused as error:
+            return error
+        key = self._key(wish.container)
+        link = f"cmt{hashlib.sha256(key.encode()).hexdigest()[:11]}"
+        lease = Lease(
+            owner=self._owner,
+            container=wish.container,
+            address=address,
+            link=link,
+            netns=str(wish.netns),
+            ports=wish.network.ports,
+        )
+        book.leases[key] = lease
+        return lease
+
+    def _join(
+        self, host: Netlink, bridge: int, wish: Wish, lease: Lease
+    ) -> Joined | NetworkRefused:
+        """Make a container's links."""
+        gateway = gateway_of(self._network)
+        try:
+            netns = os.open(wish.netns, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                host.add_veth(lease.link, _mtu(), bridge, wish.interface, netns)
+            finally:
+                os.close(netns)
+            host.let_hairpin(host.index_of(lease.link))
+            with Netlink.inside(wish.netns) as inside:
+                index = inside.index_of(wish.interface)
+                own = IPv4Interface((lease.address, self._network.prefixlen))
+                inside.add_address(index, own)
+                inside.set_up(index)
+                if wish.interface == "eth0":
+                    inside.add_default_route(index, gateway.ip.packed)
+        except OSError as error:
+            return NetworkRefused(f"cannot join the bridge {self.name}: {error}")
+        network = wish.network
+        return Joined(
+            name=network.name or BRIDGE,
+            addresses=(lease.address,),
+            interface=wish.interface,
+            ports=network.ports,
+            groups=network.groups,
+            labels=network.labels,
+        )
+
+
+def _check_free(port: PortMap) -> None:
+    """Refuse a port that a process of the machine listens on.
+
+    Raises:
+        NetworkRefused: it does, or there is no such port.
+    """
+    kind = _PROTOCOLS.get(port.protocol)
+    if kind is None:
+        raise NetworkRefused(f"protocol '{port.protocol}' cannot be mapped; use tcp or udp")
+    if not 0 < port.host_port < 1 << 16 or not 0 < port.container_port < 1 << 16:
+        raise NetworkRefused(f"there is no port {port.host_port}:{port.container_port}")
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past TIME_WAIT
+        try:
+            probe.bind((port.host_ip or "0.0.0.0", port.host_port))  # noqa: S104
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                text = f"port {port} is already used by a process of this machine"
+                raise NetworkRefused(text) from error
+            raise NetworkRefused(f"port {port} cannot be mapped: {error.strerror}") from error
+
+
+def _mtu() -> int:
+    """Return what the machine's way out can carry in one packet."""
+    lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    found = [fields[0] for fields in map(str.split, lines) if fields[1] == "00000000"]
+    try:
+        return int(Path(f"/sys/class/net/{found[0]}/mtu").read_text()) if found else 1500
+    except OSError:
+        return 1500
+
+
+def _set_sysctl(name: str) -> None:
+    """Switch a setting on, unless it is.
+
+    Raises:
+        NetworkRefused: the kernel, or who gave us this machine, does not let us.
+    """
+    path = _SYSCTL / name
+    if path.read_text().strip() == "1":
+        return
+    try:
+        path.write_text("1")
+    except OSError as error:
+        setting = f"net.ipv4.{name.replace('/', '.')}"
+        text = f"{setting} cannot be set ({error.strerror}); set it to 1 on the machine"
+        raise NetworkRefused(text) from error

@@ -1,0 +1,174 @@
+"""Puts containers on networks and takes them off: the one door for the containerizer."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from comity.core.networks import BRIDGE, Attachment, Joined, Network
+from comity.runtime.networks import cni, resolving
+from comity.runtime.networks.batches import Batches
+from comity.runtime.networks.bridge import Bridge, Wish
+from comity.runtime.networks.cni import Cni
+from comity.runtime.networks.errors import NetworkRefused
+from comity.runtime.networks.records import Record, Records, identity_of
+
+_log = logging.getLogger(__name__)
+_BRIDGE_NAMES = (BRIDGE, "bridge", "")
+"""What the machine's own bridge is asked for by, unless a configuration has that name."""
+
+
+class Networks:
+    """The networks of one agent's containers."""
+
+    def __init__(
+        self, bridge: Bridge | None, bridge_fault: str, plugins: Cni, directory: Path
+    ) -> None:
+        self._bridge = bridge
+        self._bridge_fault = bridge_fault
+        """Why there is no bridge, and what to do about it."""
+        self._cni = plugins
+        self._records = Records(directory)
+        self._attached: dict[str, Record] = self._records.all()
+        self._joining = Batches(self._join_all)
+        self._leaving = Batches(self._leave_all)
+
+    def attachment(self, container: str) -> Attachment | None:
+        """Return what a container is attached to, None for one without networks of its own."""
+        record = self._attached.get(container)
+        return record.attachment if record is not None else None
+
+    async def attach(
+        self, container: str, netns: Path, networks: tuple[Network, ...]
+    ) -> Attachment:
+        """Put a namespace on networks; one that is on them already stays as it is.
+
+        Raises:
+            NetworkRefused: naming the network and the reason; nothing of it stays.
+        """
+        identity = identity_of(netns)
+        known = self._attached.get(container)
+        if known is not None and known.identity == identity and known.attachment is not None:
+            return known.attachment
+        if known is not None:
+            await self.detach(container)
+        record = Record(container=container, netns=str(netns), identity=identity)
+        try:
+            wish = await asyncio.to_thread(self._plan, record, networks)
+            return await self._attach(record, wish)
+        except BaseException:
+            await self.detach(container)
+            raise
+
+    async def _attach(self, record: Record, wish: Wish | None) -> Attachment:
+        own: list[Joined] = []
+        if wish is not None:
+            result = await self._joining.do(wish)
+            if isinstance(result, NetworkRefused):
+                raise result
+            own.append(result)
+        if record.plugins:
+            await asyncio.to_thread(self._add, record)
+        found = cni.attachment_of(record.plugins)
+        joined = sorted((*own, *found.joined), key=lambda one: one.interface)
+        record.attachment = msgspec.structs.replace(found, joined=tuple(joined))
+        if not found.nameservers:
+            record.attachment = msgspec.structs.replace(record.attachment, **resolving.of_machine())
+        self._records.save(record)
+        return record.attachment
+
+    async def detach(self, container: str) -> None:
+        """Take a container off its networks; what refuses is logged, and tried again at a start."""
+        record = self._attached.get(container)
+        if record is None:
+            return
+        faults = await asyncio.to_thread(self._delete, record)
+        if record.has_bridge:
+            try:
+                await self._leaving.do(container)
+            except NetworkRefused as error:
+                faults.append(str(error))
+        for fault in faults:
+            _log.warning("container %s stays on a network: %s", container, fault)
+        self._attached.pop(container, None)
+        if not faults:
+            self._records.drop(container)
+
+    async def keep(self, known: set[str]) -> None:
+        """Take off their networks all containers but these: those of a crash, or of a reboot."""
+        strays = [one for one in self._attached if one not in known]
+        await asyncio.gather(*(self.detach(one) for one in strays))
+        if self._bridge is not None:
+            await self._logged(lambda bridge: bridge.keep(known))
+
+    async def watch(self, every_s: float = 30.0) -> None:
+        """Repair the rules that others' firewalls remove, for ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self._logged(lambda bridge: bridge.repair())
+
+    async def close(self) -> None:
+        """Remove the bridge, if no container of any agent is on it."""
+        await self._logged(lambda bridge: bridge.close())
+
+    async def _logged(self, what: Callable[[Bridge], None]) -> None:
+        if self._bridge is None:
+            return
+        try:
+            await asyncio.to_thread(what, self._bridge)
+        except (NetworkRefused, OSError) as error:
+            _log.warning("bridge %s: %s", self._bridge.name, error)
+
+    # what runs in threads
+
+    def _plan(self, record: Record, networks: tuple[Network, ...]) -> Wish | None:
+        """Find every network, and note the container before anything of it is made."""
+        wish: Wish | None = None
+        configured = self._cni.names()
+        for index, network in enumerate(networks):
+            interface = f"eth{index}"
+            if network.name in _BRIDGE_NAMES and network.name not in configured:
+                if wish is not None:
+                    raise NetworkRefused(f"network '{BRIDGE}' is asked for twice")
+                if self._bridge is None:
+                    text = f"network '{BRIDGE}' is not available on this agent"
+                    raise NetworkRefused(f"{text}: {self._bridge_fault}")
+                own = msgspec.structs.replace(network, name=BRIDGE)
+                wish = Wish(record.container, Path(record.netns), own, interface)
+                record.has_bridge = True
+            else:
+                record.plugins.append(self._cni.find(network, interface))
+        self._records.save(record)
+        self._attached[record.container] = record
+        return wish
+
+    def _add(self, record: Record) -> None:
+        for index, added in enumerate(record.plugins):
+            done = self._cni.add(record.container, Path(record.netns), added)
+            record.plugins[index] = done
+            self._records.save(record)
+
+    def _delete(self, record: Record) -> list[str]:
+        netns = Path(record.netns)
+        path = netns if netns.exists() else None
+        return [
+            fault
+            for added in reversed(record.plugins)
+            for fault in self._cni.delete(record.container, path, added)
+        ]
+
+    def _join_all(self, wishes: list[Wish]) -> list[Joined | NetworkRefused]:
+        assert self._bridge is not None
+        return self._bridge.attach(wishes)
+
+    def _leave_all(self, containers: list[str]) -> list[None]:
+        if self._bridge is not None:
+            self._bridge.detach(containers)
+        return [None for _ in containers]
+
+
+def refusing(reason: str, directory: Path) -> Networks:
+    """Return networks for an agent that can have none."""
+    return Networks(None, reason, Cni(None, ""), directory)
