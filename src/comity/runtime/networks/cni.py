@@ -1,8 +1,8 @@
 """Networks by CNI configurations: whatever plugins an operator has, run as the specification says.
 
 A configuration is a file of `--network-cni-config-dir` (`.conf`, `.conflist`, `.json`), found by
-the name in it; plugins are programs of `--network-cni-plugins-dir`. What a container was added with is
-kept (`records`), because DEL must be asked for with the same words even when the file has changed.
+the name in it; plugins are programs of `--network-cni-plugins-dir`. What a container was added
+with is kept (`records`): DEL must be asked for with the same words also when the file has changed.
 """
 
 import json
@@ -45,8 +45,8 @@ class Cni:
         """Return the networks that are configured."""
         return sorted(self._all())
 
-    def find(self, network: Network, interface: str) -> Added:
-        """Return what a network is to be added with.
+    def find(self, network: Network, interface: str, others: tuple[str, ...] = ()) -> Added:
+        """Return what a network is to be added with; `others` are networks that are not ours.
 
         Raises:
             NetworkRefused: no configuration has that name, or it is not one.
@@ -54,10 +54,8 @@ class Cni:
         faults: list[str] = []
         found = self._all(faults).get(network.name)
         if found is None:
-            names = ", ".join(self.names()) or "none"
-            known = f"networks configured on this agent: {names}" + "".join(
-                f"; {one}" for one in faults
-            )
+            names = ", ".join([*others, *self.names()]) or "none"
+            known = "; ".join([f"networks of this agent: {names}", *faults])
             raise NetworkRefused(f"there is no network '{network.name}'; {known}")
         added = Added(network=network, interface=interface, configuration=found)
         self._check(added)

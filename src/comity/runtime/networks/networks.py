@@ -139,7 +139,8 @@ class Networks:
                 wish = Wish(record.container, Path(record.netns), own, interface)
                 record.has_bridge = True
             else:
-                record.plugins.append(self._cni.find(network, interface))
+                others = (BRIDGE,) if self._bridge is not None else ()
+                record.plugins.append(self._cni.find(network, interface, others))
         self._records.save(record)
         self._attached[record.container] = record
         return wish
