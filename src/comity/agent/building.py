@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from comity.agent import environments, isolating, mounting
+from comity.agent import environments, isolating, mounting, networking
 from comity.agent.docker_options import Options, Unsupported
 from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
 from comity.core.containers import Isolation, Mount, Pod, Spec
 from comity.core.ids import ExecutorId, FrameworkId
+from comity.core.networks import Network
 from comity.resources.amounts import NOTHING, Kind, Resources
 from comity.wire.mesos import operator, resources, v1
 
@@ -156,7 +157,8 @@ def for_nested(
         parent=parent.sandbox,
         isolation=isolation,
     )
-    return _limited(msgspec.structs.replace(spec, pod=parent.pod), held[1])
+    pod = spec.pod if spec.pod is not None else parent.pod
+    return _limited(msgspec.structs.replace(spec, pod=pod), held[1])
 
 
 def for_group_task(
@@ -181,7 +183,11 @@ def for_group_task(
     environment = {"MESOS_ALLOCATION_ROLE": role, **spec.environment}
     link = parent.sandbox / "tasks" / task.task_id.value
     spec = msgspec.structs.replace(spec, environment=environment, link=link)
-    pod = Pod(id=parent.id, cpus=shared.scalar("cpus"), mem_bytes=_bytes(shared))
+    pod = spec.pod
+    if pod is None or pod.id == parent.id:
+        pod = msgspec.structs.replace(
+            pod or Pod(id=parent.id), cpus=shared.scalar("cpus"), mem_bytes=_bytes(shared)
+        )
     linux = task.container.linux_info if task.container is not None else None
     shares = linux is None or linux.share_cgroups
     if spec.image not in (None, HOST_IMAGE):
@@ -206,8 +212,9 @@ def for_pod(
     try:
         own = isolating.options_of(body.container, body.isolation, has_root=True).isolation
         _check_memory_volumes(own, parent.sandbox)
+        networks = networking.networks_of(body.container)
     except Unsupported as error:
-        own, refusal = Isolation(), str(error)
+        own, networks, refusal = Isolation(), (), str(error)
     spec = _limited(
         Spec(
             id=what[0],
@@ -223,6 +230,7 @@ def for_pod(
     pod = Pod(
         id=spec.id,
         hostname=own.hostname,
+        networks=networks,
         sysctls=own.sysctls,
         shm_bytes=own.shm_bytes,
         share_ipc=own.share_ipc,
@@ -259,6 +267,7 @@ def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo
         inside=target.id,
         image=target.image,
         cgroup=None if has_root else target.cgroup or target.id,
+        pod=None if has_root else target.pod,
     )
 
 
@@ -280,8 +289,9 @@ def _spec(
     try:
         options = isolating.options_of(container, isolation, has_root=has_root)
         mounts = mounting.mounts_of(container, mounting.Around(sandbox, parent, has_root))
+        networks = networking.networks_of(container)
     except Unsupported as error:
-        mounts, refusal = (), str(error)
+        mounts, networks, refusal = (), (), str(error)
     found = Spec(
         id=spec_id,
         sandbox=sandbox,
@@ -301,7 +311,28 @@ def _spec(
         isolation=options.isolation,
         refusal=refusal,
     )
+    if networks:
+        found = _connected(found, networks)
     return found if options.entrypoint is None else _entered(found, options.entrypoint)
+
+
+def _connected(spec: Spec, networks: tuple[Network, ...]) -> Spec:
+    """Return the spec with a pod of its own, which is on networks."""
+    own = spec.isolation
+    pod = Pod(
+        id=spec.id,
+        hostname=own.hostname,
+        networks=networks,
+        shm_bytes=own.shm_bytes,
+        share_ipc=own.share_ipc,
+        hosts=own.hosts,
+        cpus=spec.cpus,
+        mem_bytes=spec.mem_bytes,
+        cpu_quota=spec.cpu_quota,
+    )
+    # As Mesos has it: any address, as those of the machine are not the container's.
+    environment = {**spec.environment, "LIBPROCESS_IP": "0.0.0.0"}  # noqa: S104
+    return msgspec.structs.replace(spec, pod=pod, environment=environment)
 
 
 def _entered(spec: Spec, entrypoint: str) -> Spec:

@@ -26,6 +26,7 @@ from comity.core.effects import Outbox, Write
 from comity.core.errors import InvariantViolated, UserError
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
+from comity.core.networks import Joined
 from comity.resources import operations
 from comity.wire.mesos import codec, resources, v1
 from comity.wire.mesos.maintenance import DrainConfig
@@ -66,6 +67,7 @@ class SavedContainer(Struct):
     oom: bool
     has_process: bool = True
     failure: str | None = None
+    joined: tuple[Joined, ...] = ()
 
 
 class SavedExecutor(Struct):
@@ -194,6 +196,7 @@ def _saved(container: Container) -> SavedContainer:
         container.oom,
         container.has_process,
         container.failure,
+        container.joined,
     )
 
 
@@ -259,6 +262,7 @@ def _load_container(saved: SavedContainer) -> Container:
         oom=saved.oom,
         has_process=saved.has_process,
         failure=saved.failure,
+        joined=saved.joined,
     )
 
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
+from comity.core.networks import Joined
 from comity.wire.mesos import executor, link, operator
 from comity.wire.mesos.codec import Format
 
@@ -20,11 +21,12 @@ class LinkLost(Struct, frozen=True, tag=True):
 
 
 class ContainerStarted(Struct, frozen=True, tag=True):
-    """A container runs."""
+    """A container runs; `joined` are the networks that it is on."""
 
     container_id: str
     pid: int | None
     """None for a pod, which has no process."""
+    joined: tuple[Joined, ...] = ()
 
 
 class ContainerFailed(Struct, frozen=True, tag=True):

@@ -17,6 +17,7 @@ from comity.agent.config import AgentConfig
 from comity.core.containers import Spec
 from comity.core.ids import ExecutorId, FrameworkId, TaskId, uuid_from
 from comity.core.instants import Instant
+from comity.core.networks import Joined
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import link, v1
 from comity.wire.mesos.codec import Format
@@ -111,6 +112,8 @@ class Container:
     """Whose container it is; None for nested ones."""
     task: tuple[FrameworkId, TaskId] | None = None
     """Which task of a task group runs in it; None for what the operator API launched."""
+    joined: tuple[Joined, ...] = ()
+    """Networks that it found itself on; none is the machine's own."""
     has_process: bool = True
     """Whether something runs in it: a default executor's holds only its tasks' containers."""
 

@@ -7,11 +7,11 @@ command executor would have.
 from typing import Any
 from urllib.parse import quote
 
+from comity.agent import networking
 from comity.agent.building import COMMAND_EXECUTOR
 from comity.agent.state import Container, Executor, State
 from comity.agent.views import held_by
 from comity.wire.mesos import v1
-from comity.wire.mesos.containers import IPAddress
 
 Document = dict[str, Any]
 Usage = dict[str, dict[str, float]]
@@ -71,12 +71,11 @@ def is_counter(name: str) -> bool:
 
 
 def status(state: State, one: Container) -> v1.ContainerStatus:
-    """Return what is known of a container: all of them are on the host's network."""
-    address = IPAddress(ip_address=state.ip, protocol="IPv4")
+    """Return what is known of a container."""
     return v1.ContainerStatus(
         container_id=one.wire_id,
         executor_pid=one.pid,
-        network_infos=(v1.NetworkInfo(ip_addresses=(address,)),),
+        network_infos=networking.infos_of(state, one),
     )
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from comity.core.networks import Network
+
 
 class Mount(Struct, frozen=True):
     """A file or directory of the host that appears in an image container."""
@@ -96,8 +98,8 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     """That of the container which it belongs to, and is removed with."""
     hostname: str = ""
-    networks: tuple[str, ...] = ()
-    """Names of networks to be on; with none it is on the machine's own."""
+    networks: tuple[Network, ...] = ()
+    """Networks to be on; with none it is on the machine's own."""
     sysctls: dict[str, str] = {}
     shm_bytes: int | None = None
     share_ipc: bool = False

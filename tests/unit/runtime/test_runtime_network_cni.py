@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from comity.core.networks import Joined, Network, PortMap
+from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.networks import Networks
@@ -46,7 +47,8 @@ class Plugins:
 
     def networks(self):
         cni = Cni(self.configurations, str(self.directory))
-        return Networks(None, "not here", cni, self.directory / "records")
+        bridge = Bridge("ct-none", "10.9.0.0/24", "one", self.directory)
+        return Networks(bridge, "not here", cni, self.directory / "records")
 
     def calls(self):
         """Return how plugins were called: verb, plugin, container, interface, netns, input."""

@@ -28,6 +28,7 @@ def on_container_started(state: State, item: ContainerStarted, now: Instant, out
         return
     container.phase = "RUNNING"
     container.pid = item.pid
+    container.joined = item.joined
     if container.task is not None:
         checkpoints.save_nested(container, out)
     elif container.executor is None:

@@ -1,6 +1,6 @@
 """What a probe does, from a task's health check or check."""
 
-from comity.agent import building
+from comity.agent import building, networking
 from comity.agent.outbox import RunProbe
 from comity.agent.state import HEALTH, Executor, Probe, State, Task
 from comity.core.containers import Spec
@@ -17,11 +17,11 @@ def describe(state: State, executor: Executor, task: Task, probe: Probe) -> RunP
         scheme = getattr(check.http, "scheme", None) or "http"
         path = check.http.path or "/"
         urls = tuple(
-            f"{scheme}://{host}:{check.http.port}{path}" for host in _hosts(state, check.http)
+            f"{scheme}://{host}:{check.http.port}{path}" for host in _hosts(state, task, check.http)
         )
         return RunProbe(key, probe.round, http=urls, timeout_s=timeout_s)
     if check.type == "TCP" and check.tcp is not None:
-        where = tuple((host.strip("[]"), check.tcp.port) for host in _hosts(state, check.tcp))
+        where = tuple((host.strip("[]"), check.tcp.port) for host in _hosts(state, task, check.tcp))
         return RunProbe(key, probe.round, tcp=where, timeout_s=timeout_s)
     command = check.command if isinstance(check, v1.HealthCheck) else None
     if isinstance(check, v1.CheckInfo) and check.command is not None:
@@ -30,12 +30,16 @@ def describe(state: State, executor: Executor, task: Task, probe: Probe) -> RunP
     return RunProbe(key, probe.round, container=spec, timeout_s=timeout_s)
 
 
-def _hosts(state: State, what: object) -> tuple[str, ...]:
-    """Return where a task on the host's network may listen.
+def _hosts(state: State, task: Task, what: object) -> tuple[str, ...]:
+    """Return where a task may listen.
 
     Mesos asks 127.0.0.1 only. With several agents on one machine each has a loopback address of its
-    own (ADR 0009): a task may listen on that one alone, and another agent's on 127.0.0.1.
+    own (ADR 0009): a task may listen on that one alone, and another agent's on 127.0.0.1. A task on a network of
+    its own is asked at its address there.
     """
+    own = networking.address_of(state.containers.get(task.container_id))
+    if own:
+        return (f"[{own}]" if ":" in own else own,)
     if getattr(what, "protocol", None) == "IPv6":
         return ("[::1]",)
     hosts = ("127.0.0.1", state.ip)

@@ -4,7 +4,7 @@ One update per task is outstanding; the next goes when it is acknowledged. Repea
 20 s, and so on up to 10 minutes (Mesos's task status update manager).
 """
 
-from comity.agent import checkpoints
+from comity.agent import checkpoints, networking
 from comity.agent.inputs import UpdateRetryDue
 from comity.agent.outbox import ToMaster
 from comity.agent.state import Executor, PendingUpdate, State, Task
@@ -13,7 +13,6 @@ from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId, TaskId
 from comity.core.instants import Instant
 from comity.wire.mesos import codec, link, v1
-from comity.wire.mesos.containers import IPAddress
 
 RETRY_FIRST_S = 10.0
 RETRY_MAX_S = 600.0
@@ -69,8 +68,7 @@ def _completed(
     container = state.containers.get(task.container_id or executor.container_id)
     shown = status.container_status or v1.ContainerStatus()
     if not shown.network_infos:
-        address = IPAddress(ip_address=state.ip, protocol="IPv4")
-        shown = codec.replace(shown, network_infos=(v1.NetworkInfo(ip_addresses=(address,)),))
+        shown = codec.replace(shown, network_infos=networking.infos_of(state, container))
     if shown.container_id is None and container is not None:
         shown = codec.replace(shown, container_id=container.wire_id)
     if shown.executor_pid is None and container is not None and container.pid is not None:

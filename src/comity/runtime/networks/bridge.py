@@ -43,13 +43,21 @@ class Bridge:
 
     def __init__(self, name: str, subnet: str, owner: str, state: Path = STATE) -> None:
         self.name = name
+        self.subnet = subnet
+        self._state = state
         self._network = IPv4Network(subnet)
         self._owner = owner
         self._file = LeaseFile(state / f"{name}.json", subnet)
         self._firewall = Firewall(name, subnet)
 
+    def other(self, name: str, subnet: str) -> "Bridge":
+        """Return the same agent's door to another bridge."""
+        return Bridge(name, subnet, self._owner, self._state)
+
     def fault(self) -> str:
         """Return why there can be no bridge here, empty when there can."""
+        if not self.name:
+            return "the agent was started with an empty --network-bridge"
         if len(self.name) > 15 or self._network.prefixlen > 29:
             return f"bridge {self.name}: names have up to 15 characters, subnets 8 addresses"
         try:

@@ -23,12 +23,10 @@ _BRIDGE_NAMES = (BRIDGE, "bridge", "")
 class Networks:
     """The networks of one agent's containers."""
 
-    def __init__(
-        self, bridge: Bridge | None, bridge_fault: str, plugins: Cni, directory: Path
-    ) -> None:
+    def __init__(self, bridge: Bridge, fault: str, plugins: Cni, directory: Path) -> None:
         self._bridge = bridge
-        self._bridge_fault = bridge_fault
-        """Why there is no bridge, and what to do about it."""
+        self._fault = fault
+        """Why the bridge cannot be used, and what to do about it; empty when it can."""
         self._cni = plugins
         self._records = Records(directory)
         self._attached: dict[str, Record] = self._records.all()
@@ -85,9 +83,9 @@ class Networks:
         if record is None:
             return
         faults = await asyncio.to_thread(self._delete, record)
-        if record.has_bridge:
+        if record.bridge:
             try:
-                await self._leaving.do(container)
+                await self._leaving.do(record)
             except NetworkRefused as error:
                 faults.append(str(error))
         for fault in faults:
@@ -100,8 +98,7 @@ class Networks:
         """Take off their networks all containers but these: those of a crash, or of a reboot."""
         strays = [one for one in self._attached if one not in known]
         await asyncio.gather(*(self.detach(one) for one in strays))
-        if self._bridge is not None:
-            await self._logged(lambda bridge: bridge.keep(known))
+        await self._logged(lambda bridge: bridge.keep(known))
 
     async def watch(self, every_s: float = 30.0) -> None:
         """Repair the rules that others' firewalls remove, for ever."""
@@ -114,7 +111,7 @@ class Networks:
         await self._logged(lambda bridge: bridge.close())
 
     async def _logged(self, what: Callable[[Bridge], None]) -> None:
-        if self._bridge is None:
+        if self._fault:
             return
         try:
             await asyncio.to_thread(what, self._bridge)
@@ -132,14 +129,14 @@ class Networks:
             if network.name in _BRIDGE_NAMES and network.name not in configured:
                 if wish is not None:
                     raise NetworkRefused(f"network '{BRIDGE}' is asked for twice")
-                if self._bridge is None:
+                if self._fault:
                     text = f"network '{BRIDGE}' is not available on this agent"
-                    raise NetworkRefused(f"{text}: {self._bridge_fault}")
+                    raise NetworkRefused(f"{text}: {self._fault}")
                 own = msgspec.structs.replace(network, name=BRIDGE)
                 wish = Wish(record.container, Path(record.netns), own, interface)
-                record.has_bridge = True
+                record.bridge, record.subnet = self._bridge.name, self._bridge.subnet
             else:
-                others = (BRIDGE,) if self._bridge is not None else ()
+                others = (BRIDGE,) if not self._fault else ()
                 record.plugins.append(self._cni.find(network, interface, others))
         self._records.save(record)
         self._attached[record.container] = record
@@ -161,15 +158,14 @@ class Networks:
         ]
 
     def _join_all(self, wishes: list[Wish]) -> list[Joined | NetworkRefused]:
-        assert self._bridge is not None
         return self._bridge.attach(wishes)
 
-    def _leave_all(self, containers: list[str]) -> list[None]:
-        if self._bridge is not None:
-            self._bridge.detach(containers)
-        return [None for _ in containers]
-
-
-def refusing(reason: str, directory: Path) -> Networks:
-    """Return networks for an agent that can have none."""
-    return Networks(None, reason, Cni(None, ""), directory)
+    def _leave_all(self, records: list[Record]) -> list[None]:
+        """Take containers off the bridges that they are on: an agent may have had another before."""
+        places = {(one.bridge, one.subnet) for one in records}
+        for name, subnet in places:
+            bridge = self._bridge.other(name, subnet)
+            bridge.detach([one.container for one in records if one.bridge == name])
+            if name != self._bridge.name:
+                bridge.close()
+        return [None for _ in records]

@@ -26,7 +26,9 @@ class Record(Struct):
     """Tells this namespace from a later one at the same path; see `identity_of`."""
     plugins: list[Added] = []
     """What plugins were run with."""
-    has_bridge: bool = False
+    bridge: str = ""
+    subnet: str = ""
+    """The machine's bridge, if it is on that, and its addresses."""
     attachment: Attachment | None = None
     """None until it was through."""
 
