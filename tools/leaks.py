@@ -1,11 +1,13 @@
 """Find what a test run left on the machine: `leaks.py snapshot FILE`, then `leaks.py compare FILE`.
 
-It looks at processes, mounts, cgroups, network namespaces and interfaces. `compare` exits with 1
-and lists what was not there before. tests/conftest.py uses the same functions around a session.
+It looks at processes, mounts, cgroups, network namespaces, interfaces and rules of the
+firewall. `compare` exits with 1 and lists what was not there before. tests/conftest.py uses the same functions around a session.
 """
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ def take() -> Snapshot:
         "cgroups": sorted(cgroups()),
         "netns": sorted(entries("/run/netns")),
         "interfaces": sorted(entries("/sys/class/net")),
+        "rules": rules(),
     }
 
 
@@ -47,6 +50,15 @@ def cgroups() -> Iterator[str]:
     for folder, _, _ in os.walk("/sys/fs/cgroup"):
         if "comity" in folder:
             yield folder
+
+
+def rules() -> list[str]:
+    """List the firewall's rules that are ours."""
+    program = shutil.which("iptables-save")
+    if program is None or os.geteuid() != 0:
+        return []
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    return sorted({line for line in done.stdout.splitlines() if "COMITY" in line})
 
 
 def entries(folder: str) -> list[str]:

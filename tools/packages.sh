@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the Debian packages that Comity can use: an OCI runtime, and busybox for the demo image.
+# Install the Debian packages that Comity can use: an OCI runtime, busybox for the demo image,
+# and what containers with networks of their own need.
 # Without root or apt-get it says what is missing and goes on: everything but images works.
 set -euo pipefail
 
@@ -7,6 +8,7 @@ missing=()
 command -v crun >/dev/null || command -v runc >/dev/null || missing+=(crun runc)
 [ -x /bin/busybox ] && /bin/busybox true 2>/dev/null || missing+=(busybox-static)
 command -v ip >/dev/null || missing+=(iproute2)
+command -v iptables >/dev/null || missing+=(iptables)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--credential", type=Path, help="file of the agent's own credential for the master")
     _add_access(parser)
     add("--journal", type=Path, help="file for all inputs: comity debug replay")
+    _add_networks(parser, default)
     _add_timeouts(parser, default)
     _add_upkeep(parser, default)
     add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
@@ -70,6 +71,24 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="FILE",
         help="access control lists, in Mesos's JSON format",
+    )
+
+
+def _add_networks(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
+    for name, metavar, value, text in (
+        (
+            "bridge",
+            "NAME",
+            default.network_bridge,
+            "bridge of containers' own networks, '' for none",
+        ),
+        ("bridge-subnet", "CIDR", default.network_bridge_subnet, "addresses on it"),
+        ("cni-plugins-dir", "DIRS", default.network_cni_plugins_dir, "CNI plugins"),
+    ):
+        text = f"{text} (%(default)s)"
+        parser.add_argument(f"--network-{name}", metavar=metavar, default=value, help=text)
+    parser.add_argument(
+        "--network-cni-config-dir", type=Path, metavar="DIR", help="CNI configurations, by name"
     )
 
 
@@ -143,6 +162,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         jwt_secret_key=args.jwt_secret_key,
         acls=args.acls,
         journal=args.journal,
+        network_bridge=args.network_bridge,
+        network_bridge_subnet=args.network_bridge_subnet,
+        network_cni_config_dir=args.network_cni_config_dir,
+        network_cni_plugins_dir=args.network_cni_plugins_dir,
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,
         executor_shutdown_grace_s=args.executor_shutdown_grace_period,

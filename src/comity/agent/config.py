@@ -56,6 +56,15 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """File of the agent's own credential for the master."""
     journal: Path | None = None
     """File that every input is written to, for `comity debug replay`; None for none."""
+    network_bridge: str = "comity0"
+    """Bridge of the network `mesos-bridge`, shared by a machine's agents; empty for none."""
+    network_bridge_subnet: str = "10.209.0.0/16"
+    """Addresses on that bridge. Machines whose containers are to reach each other need different
+    ones, and routes between them."""
+    network_cni_config_dir: Path | None = None
+    """Directory of CNI configurations, each a network by the name in it."""
+    network_cni_plugins_dir: str = "/opt/cni/bin:/usr/lib/cni"
+    """Directories of CNI plugins, with colons between them."""
     executor_registration_timeout_s: float = 60.0
     """Seconds that an executor has to subscribe after its start."""
     executor_reregistration_timeout_s: float = 2.0

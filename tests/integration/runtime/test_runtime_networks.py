@@ -156,7 +156,7 @@ async def test_a_docker_engine_that_drops_what_is_forwarded_does_not_matter(lab,
     await networks.attach("two", two, (Network(),))
     drop = ["-s", lab_support.SUBNET, "-j", "DROP"]
     bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-    before = bridged.read_text() if bridged.exists() else ""
+    before = read(bridged)
     iptables("-A", "FORWARD", *drop)
     try:
         write(bridged, before and "1")
@@ -166,6 +166,10 @@ async def test_a_docker_engine_that_drops_what_is_forwarded_does_not_matter(lab,
     finally:
         write(bridged, before)
         iptables("-D", "FORWARD", *drop)
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
 
 
 def write(path, text):

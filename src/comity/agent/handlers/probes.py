@@ -16,9 +16,8 @@ def describe(state: State, executor: Executor, task: Task, probe: Probe) -> RunP
     if check.type == "HTTP" and check.http is not None:
         scheme = getattr(check.http, "scheme", None) or "http"
         path = check.http.path or "/"
-        urls = tuple(
-            f"{scheme}://{host}:{check.http.port}{path}" for host in _hosts(state, task, check.http)
-        )
+        hosts = _hosts(state, task, check.http)
+        urls = tuple(f"{scheme}://{host}:{check.http.port}{path}" for host in hosts)
         return RunProbe(key, probe.round, http=urls, timeout_s=timeout_s)
     if check.type == "TCP" and check.tcp is not None:
         where = tuple((host.strip("[]"), check.tcp.port) for host in _hosts(state, task, check.tcp))
@@ -34,8 +33,8 @@ def _hosts(state: State, task: Task, what: object) -> tuple[str, ...]:
     """Return where a task may listen.
 
     Mesos asks 127.0.0.1 only. With several agents on one machine each has a loopback address of its
-    own (ADR 0009): a task may listen on that one alone, and another agent's on 127.0.0.1. A task on a network of
-    its own is asked at its address there.
+    own (ADR 0009): a task may listen on that one alone, and another agent's on 127.0.0.1. A task on
+    a network of its own is asked at its address there.
     """
     own = networking.address_of(state.containers.get(task.container_id))
     if own:

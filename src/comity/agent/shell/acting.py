@@ -27,6 +27,7 @@ from comity.agent.shell.switchboard import Switchboard
 from comity.agent.state import State
 from comity.core.containers import Spec
 from comity.core.errors import UserError
+from comity.core.networks import Joined
 from comity.runtime import fetcher
 from comity.runtime.containers import volumes
 from comity.runtime.containers.containerizer import Containerizer, make_sandbox
@@ -120,7 +121,8 @@ class Actor:
             self._driver.put(ContainerFailed(spec.id, str(error), is_image))
             return
         if order is None:
-            self._driver.put(ContainerStarted(spec.id, None))
+            joined = self._containerizer.joined(spec)
+            self._driver.put(ContainerStarted(spec.id, None, joined))
             return
         if "pidfile" in order:
             self._images.add(spec.id)
@@ -166,11 +168,15 @@ class Actor:
             self._on_probe_event(name, event)
         elif event["event"] == "started":
             self.take_io(name)
-            self._driver.put(ContainerStarted(name, event["pid"]))
+            self._driver.put(ContainerStarted(name, event["pid"], self._joined(name)))
         elif event["event"] == "failed":
             self._driver.put(ContainerFailed(name, self._explained(name, event["error"])))
         else:
             self._driver.put(ContainerExited(name, event["status"], self._was_oom(name, event)))
+
+    def _joined(self, name: str) -> tuple[Joined, ...]:
+        container = self._state.containers.get(name)
+        return self._containerizer.joined(container.spec) if container is not None else ()
 
     def _was_oom(self, name: str, event: dict[str, Any]) -> bool:
         """Whether memory was why; of several in one cgroup, those that were killed had none."""

@@ -1,4 +1,4 @@
-"""Which networks an agent's containers can be on: what the machine lets us make, tried at a start."""
+"""Which networks an agent's containers can be on: what the machine lets us make."""
 
 import os
 from ipaddress import IPv4Network

@@ -12,7 +12,7 @@ from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
 from comity.agent.http import Access, AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
-from comity.agent.shell import detecting, keys
+from comity.agent.shell import connecting, detecting, keys
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.linking import Link
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
@@ -45,7 +45,8 @@ def _name(config: AgentConfig) -> str:
 def _containerizer(config: AgentConfig) -> Containerizer:
     cgroups = Cgroups.detect(_name(config))
     runtime, reason = runtimes.find()
-    pods = Pods(config.work_dir.resolve() / "sandboxes", cgroups, None)
+    networks = connecting.networks(config, _name(config))
+    pods = Pods(config.work_dir.resolve() / "sandboxes", cgroups, networks)
     if not config.allow_images:
         runtime, reason = None, "the agent was started with --no-images"
     directory = config.work_dir.resolve() / "images"
@@ -59,7 +60,7 @@ def _containerizer(config: AgentConfig) -> Containerizer:
         images = ImageStore(directory, config.docker_registry)
         containers = oci.OciContainers(runtime, directory, images, _name(config), pods)
     return Containerizer(
-        cgroups, containers, pods, allow_host=config.allow_host_image, no_oci=reason
+        cgroups, containers, pods, networks, allow_host=config.allow_host_image, no_oci=reason
     )
 
 
@@ -130,6 +131,7 @@ async def _serve(
         asyncio.create_task(link.run()),
         asyncio.create_task(collector.run()),
         asyncio.create_task(watcher.run()),
+        asyncio.create_task(containerizer.networks.watch()),
     ]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -144,6 +146,7 @@ async def _serve(
         await effects[0].close()
         await launcher.close()
         await server.stop()
+        await containerizer.networks.close()
         journal.close()
         store.close()
 
@@ -198,6 +201,7 @@ async def stop_tasks(config: AgentConfig) -> None:
     _log.info("launcher %s", "stopped" if stopped else "was not running")
     containerizer = _containerizer(config)
     await containerizer.destroy_all(set())
+    await containerizer.networks.close()
     if containerizer.cgroups is not None:
         containerizer.cgroups.close()
 

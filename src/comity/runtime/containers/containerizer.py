@@ -7,12 +7,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from comity.core.containers import Spec
+from comity.core.networks import Joined
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import accounting, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
 from comity.runtime.containers.pods import Pods
+from comity.runtime.networks.networks import Networks
 
 HOST_IMAGE = "host"
 _PREPARING_MAX = 4
@@ -27,6 +31,7 @@ class Containerizer:
         cgroups: Cgroups | None,
         oci: OciContainers | None,
         pods: Pods,
+        networks: Networks,
         *,
         allow_host: bool,
         no_oci: str,
@@ -34,6 +39,7 @@ class Containerizer:
         self.cgroups = cgroups
         self.oci = oci
         self.pods = pods
+        self.networks = networks
         self._allow_host = allow_host
         self._no_oci = no_oci
         """Why there are no image containers, and what to do about it."""
@@ -55,9 +61,8 @@ class Containerizer:
         if spec.refusal:
             raise ContainerRefused(spec.refusal)
         make_sandbox(spec)
+        spec, joined = await self._connected(spec)
         if spec.is_pod:
-            assert spec.pod is not None
-            await self.pods.ensure(spec.pod)
             return None
         if spec.image is None or spec.image == HOST_IMAGE:
             if spec.image == HOST_IMAGE and not self._allow_host:
@@ -65,14 +70,29 @@ class Containerizer:
                     "the image name 'host' is forbidden on this agent; use an image, or an agent "
                     "started without --forbid-host-image"
                 )
-            joined = None
-            if spec.pod is not None and spec.pod.networks:
-                joined = (await self.pods.ensure(spec.pod)).namespaces
             return process.order(spec, self.cgroups, joined)
         if self.oci is None or self.oci.runtime is None:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self._no_oci}")
         async with self._preparing:
             return await self.oci.order(spec)
+
+    async def _connected(self, spec: Spec) -> tuple[Spec, dict[str, str] | None]:
+        """Make a container's pod where that has networks; tell it its address in there."""
+        if spec.pod is None or not (spec.pod.networks or spec.is_pod):
+            return spec, None
+        if spec.inside is not None:  # which runs as long as its pod is there, and no longer
+            return spec, self.pods.find(spec.pod).namespaces
+        sandbox = await self.pods.ensure(spec.pod)
+        attachment = self.networks.attachment(spec.pod.id)
+        if attachment is not None and "MESOS_CONTAINER_IP" in spec.environment:
+            own = {"MESOS_CONTAINER_IP": next(iter(attachment.addresses), "")}
+            spec = msgspec.structs.replace(spec, environment=spec.environment | own)
+        return spec, sandbox.namespaces
+
+    def joined(self, spec: Spec) -> tuple[Joined, ...]:
+        """Return the networks that a container is on; none is the machine's own."""
+        attachment = self.networks.attachment(spec.pod.id) if spec.pod is not None else None
+        return attachment.joined if attachment is not None else ()
 
     def make_sandbox(self, spec: Spec) -> None:
         """Make the sandbox of a container without a process; its children say what goes wrong."""
@@ -114,6 +134,7 @@ class Containerizer:
         if self.oci is not None:
             await self.oci.destroy_strays(known)
         await self.pods.remove_strays(known)
+        await self.networks.keep(known)
         if self.cgroups is not None:
             for name in self.cgroups.containers():
                 if name not in known:

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -19,36 +18,13 @@ from comity.core.containers import Isolation, Pod
 from comity.runtime.cgroups import CgroupError, Cgroups, Limits
 from comity.runtime.containers import bundles, kernel, namespaces
 from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.networks.networks import Networks
 
 _OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts"}
 _FILES = ("hosts", "hostname", "resolv.conf")
 _MEMORY = "memory-volumes"
 """Names what is mounted elsewhere, so that it can be unmounted."""
 _SHM_BYTES = 64 << 20
-
-
-class Attachment(Protocol):
-    """How a pod is connected."""
-
-    def hosts(self, hostname: str) -> str:
-        """Return its /etc/hosts."""
-
-    def resolv_conf(self) -> str:
-        """Return its /etc/resolv.conf."""
-
-
-class Networks(Protocol):
-    """Who connects pods to networks."""
-
-    async def attach(self, pod_id: str, netns: Path, networks: Any) -> Attachment:
-        """Connect a network namespace, or find it connected.
-
-        Raises:
-            ContainerRefused: it cannot be; nothing of it stays.
-        """
-
-    async def detach(self, pod_id: str) -> None:
-        """Undo `attach`, before the namespace goes; of an unknown pod nothing."""
 
 
 class Sandbox(Struct, frozen=True):
@@ -65,7 +41,7 @@ class Sandbox(Struct, frozen=True):
 class Pods:
     """The pods of one agent."""
 
-    def __init__(self, directory: Path, cgroups: Cgroups | None, networks: Networks | None) -> None:
+    def __init__(self, directory: Path, cgroups: Cgroups | None, networks: Networks) -> None:
         self._directory = directory
         self._cgroups = cgroups
         self._networks = networks
@@ -96,8 +72,6 @@ class Pods:
             if set(namespaces.pinned(place)) != set(kinds):
                 self._make(pod, place, kinds)
             if "net" in kinds:
-                if self._networks is None:
-                    raise ContainerRefused("this agent cannot connect containers to networks")
                 found = await self._networks.attach(pod.id, place / "net", pod.networks)
                 (place / "hosts").write_text(_hosts(pod, found.hosts(_hostname(pod))))
                 (place / "resolv.conf").write_text(found.resolv_conf())
@@ -109,12 +83,24 @@ class Pods:
         except ContainerRefused:
             await self.remove(pod.id)
             raise
-        files = [name for name in _FILES if (place / name).exists()]
+        return self._sandbox(place)
+
+    def _sandbox(self, place: Path) -> Sandbox:
         return Sandbox(
-            namespaces={_OCI_NAMES[kind]: str(place / kind) for kind in kinds},
-            files={name: str(place / name) for name in files},
+            namespaces={_OCI_NAMES[kind]: path for kind, path in namespaces.pinned(place).items()},
+            files={name: str(place / name) for name in _FILES if (place / name).exists()},
             shm=str(place / "shm"),
         )
+
+    def find(self, pod: Pod) -> Sandbox:
+        """Return the sandbox of a pod that is there.
+
+        Raises:
+            ContainerRefused: it is not, or not any more.
+        """
+        if not (self._directory / pod.id).is_dir():
+            raise ContainerRefused(f"the sandbox of container {pod.id} is gone")
+        return self._sandbox(self._directory / pod.id)
 
     def _make(self, pod: Pod, place: Path, kinds: tuple[str, ...]) -> None:
         _unmake(place)
@@ -135,8 +121,7 @@ class Pods:
         place = self._directory / pod_id
         if not place.is_dir():
             return
-        if self._networks is not None and (place / "net").exists():
-            await self._networks.detach(pod_id)
+        await self._networks.detach(pod_id)
         _unmake(place)
         shutil.rmtree(place, ignore_errors=True)
 

@@ -117,7 +117,7 @@ class LeaseFile:
             OSError: the directory cannot be written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
+        with (self._path.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self._read()
 

@@ -161,7 +161,7 @@ class Networks:
         return self._bridge.attach(wishes)
 
     def _leave_all(self, records: list[Record]) -> list[None]:
-        """Take containers off the bridges that they are on: an agent may have had another before."""
+        """Take containers off the bridges that they are on: an agent may have had another."""
         places = {(one.bridge, one.subnet) for one in records}
         for name, subnet in places:
             bridge = self._bridge.other(name, subnet)
