@@ -1,7 +1,8 @@
 """Find what a test run left on the machine: `leaks.py snapshot FILE`, then `leaks.py compare FILE`.
 
 It looks at processes, mounts, cgroups, network namespaces, interfaces and rules of the
-firewall. `compare` exits with 1 and lists what was not there before. tests/conftest.py uses the same functions around a session.
+firewall. `compare` exits with 1 and lists what was not there before. tests/conftest.py uses the
+same functions around a session.
 """
 
 import json
