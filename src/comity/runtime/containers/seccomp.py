@@ -4,6 +4,10 @@ An allow list, so that what a new kernel brings is refused until somebody has lo
 is what acts on the machine rather than on the container (mounts, modules, clocks, swap, reboot),
 what is not kept apart by namespaces (the keyring, userfaultfd, bpf, perf), and making namespaces,
 each of which comes back with the capability that the kernel itself asks for it.
+
+Only the machine's own architecture is let in: with the calls of 32-bit programs, too, the runtime
+takes 18 ms longer to compile the filter, as long as it takes for all else. Who needs those runs
+unconfined.
 """
 
 import platform
@@ -59,20 +63,8 @@ _IPC = """
 mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd
 semctl semget semop semtimedop shmat shmctl shmdt shmget
 """
-_OF_32_BIT = """
-_llseek _newselect chown32 clock_adjtime64 clock_getres_time64 clock_gettime64
-clock_nanosleep_time64 fadvise64_64 fchown32 fcntl64 fstat64 fstatat64 fstatfs64 ftruncate64
-futex_time64 getegid32 geteuid32 getgid32 getgroups32 getresgid32 getresuid32 getuid32
-io_pgetevents_time64 ipc lchown32 lstat64 mmap2 mq_timedreceive_time64 mq_timedsend_time64
-ppoll_time64 pselect6_time64 recv recvmmsg_time64 rt_sigtimedwait_time64
-sched_rr_get_interval_time64 semtimedop_time64 send sendfile64 setfsgid32 setfsuid32 setgid32
-setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 sigaction signal sigprocmask
-sigreturn socketcall stat64 statfs64 timer_gettime64 timer_settime64 timerfd_gettime64
-timerfd_settime64 truncate64 ugetrlimit utimensat_time64 waitpid arm_fadvise64_64
-arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2
-"""
 _ALLOWED = frozenset(
-    " ".join((_FILES, _WAITING, _SOCKETS, _MEMORY, _PROCESSES, _TIME, _IPC, _OF_32_BIT)).split()
+    " ".join((_FILES, _WAITING, _SOCKETS, _MEMORY, _PROCESSES, _TIME, _IPC)).split()
 )
 _WITH_CAPABILITY = {
     "DAC_READ_SEARCH": ["open_by_handle_at"],
@@ -99,8 +91,8 @@ _NEW_NAMESPACES = 0x7E020000
 """The flags of clone that make namespaces: CLONE_NEW*."""
 _AF_VSOCK = 40
 _ARCHITECTURES = {
-    "x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
-    "aarch64": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+    "x86_64": ["SCMP_ARCH_X86_64"],
+    "aarch64": ["SCMP_ARCH_AARCH64"],
 }
 _EPERM, _ENOSYS = 1, 38
 _PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
