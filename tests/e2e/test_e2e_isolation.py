@@ -1,4 +1,4 @@
-"""Pods of images made here, as root: what kubectl says of who they are, and how they end."""
+"""Pods and apps of images made here, as root: who they are, what they see, and how they end."""
 
 import json
 
@@ -131,3 +131,29 @@ def test_what_cannot_be_had_keeps_the_container_waiting(kubernetes, name, contex
         lambda: text in status(kubernetes, name).get("waiting", {}).get("message", ""),
         f"{name} waits with the reason",
     )
+
+
+def test_an_app_of_type_docker_runs_without_a_docker_engine(cluster, tmp_path):
+    (tmp_path / "file").write_text("of the host\n")
+    tmp_path.chmod(0o755)  # for the container's user
+    parameters = {"user": "web", "hostname": "named", "cap-drop": "ALL", "ulimit": "nofile=64:64"}
+    docker = {
+        "image": "box",
+        "parameters": [{"key": key, "value": value} for key, value in parameters.items()],
+    }
+    volume = {"containerPath": "/data", "hostPath": str(tmp_path), "mode": "RO"}
+    script = (
+        "id -un; hostname; ulimit -n; cat /data/file; touch /data/x || echo read-only; "
+        "exec sleep 3600"
+    )
+    app = {
+        **{"id": "/box", "cmd": script, "cpus": 0.1, "mem": 32},
+        "container": {"type": "DOCKER", "docker": docker, "volumes": [volume]},
+        "resourceLimits": {"mem": 64},
+    }
+    assert cluster.send("POST", "marathon", "/v2/apps", app)[0] == 201
+    eventually(lambda: cluster.running("box"), "the app runs")
+    eventually(lambda: "read-only" in cluster.dcos("task", "log", "box"), "it has written")
+    lines = cluster.dcos("task", "log", "box").splitlines()
+    assert lines[-5:] == ["web", "named", "64", "of the host", "read-only"]
+    assert cluster.send("DELETE", "marathon", "/v2/apps/box")[0] == 200

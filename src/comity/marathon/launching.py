@@ -6,11 +6,20 @@ from typing import Any
 
 from comity.core.ids import AgentId, TaskId
 from comity.policy.placement import Fit
-from comity.wire.marathon import ids
-from comity.wire.marathon.apps import App, HealthCheck, PortDefinition
+from comity.wire.marathon import apps, ids
+from comity.wire.marathon.apps import App, Docker, HealthCheck, PortDefinition
 from comity.wire.mesos import v1
+from comity.wire.mesos.base import UNLIMITED, Parameter
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
-from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
+from comity.wire.mesos.containers import (
+    DockerImage,
+    DockerInfo,
+    Image,
+    LinuxInfo,
+    MesosInfo,
+    SeccompInfo,
+    Volume,
+)
 
 _LABEL_ENV_PREFIX = "MARATHON_APP_LABEL_"
 _ENV_MAX = 512
@@ -28,6 +37,7 @@ def task_info(app: App, task_id: TaskId, agent: tuple[AgentId, str], fit: Fit) -
         resources=resources(fit),
         command=_command(app, environment(app, task_id, agent[1], fit.ports)),
         container=_container(app),
+        limits=_limits(app),
         health_check=_health_check(app, fit.ports),
         kill_policy=v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=grace_s * 1_000_000_000))
         if grace_s is not None
@@ -124,17 +134,64 @@ def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
 
 def _container(app: App) -> v1.ContainerInfo | None:
     """Return the container; both of Marathon's engines run in the agent's own runtime."""
-    if app.container is None:
+    given = app.container
+    if given is None:
         return None
-    docker = app.container.docker
+    fields: dict[str, Any] = {
+        "volumes": tuple(
+            Volume(container_path=one.container_path, host_path=one.host_path, mode=one.mode)
+            for one in given.volumes
+        ),
+        "linux_info": _linux_info(given.linux_info),
+    }
+    if given.type == "DOCKER" and given.docker is not None:
+        return v1.ContainerInfo(type="DOCKER", docker=_docker(given.docker), **fields)
     image = None
-    if docker is not None:
+    if given.docker is not None:
         image = Image(
             type="DOCKER",
-            docker=DockerImage(name=docker.image),
-            cached=not docker.force_pull_image,
+            docker=DockerImage(name=given.docker.image),
+            cached=not given.docker.force_pull_image,
         )
-    return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image))
+    return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), **fields)
+
+
+def _docker(docker: Docker) -> DockerInfo:
+    return DockerInfo(
+        image=docker.image,
+        network="HOST",
+        privileged=docker.privileged,
+        parameters=tuple(Parameter(key=one.key, value=one.value) for one in docker.parameters),
+        force_pull_image=docker.force_pull_image,
+    )
+
+
+def _linux_info(given: apps.LinuxInfo | None) -> LinuxInfo | None:
+    if given is None:
+        return None
+    seccomp, ipc = given.seccomp, given.ipc_info
+    return LinuxInfo(
+        seccomp=SeccompInfo(
+            profile_name=seccomp.profile_name, unconfined=seccomp.unconfined or None
+        )
+        if seccomp is not None
+        else None,
+        ipc_mode=ipc.mode if ipc is not None else None,
+        shm_size=ipc.shm_size if ipc is not None else None,
+    )
+
+
+def _limits(app: App) -> dict[str, v1.Scalar]:
+    """Return the limits above what is asked for."""
+    given = app.resource_limits
+    if given is None:
+        return {}
+    found = {"cpus": given.cpus, "mem": given.mem}
+    return {
+        name: v1.Scalar(value=UNLIMITED if isinstance(one, str) else one)
+        for name, one in found.items()
+        if one is not None
+    }
 
 
 def _labels(labels: Mapping[str, str]) -> v1.Labels | None:

@@ -34,18 +34,16 @@ _UNSUPPORTED = {
     "ipAddress": "IP per task is not supported yet; use networks with mode host",
     "readinessChecks": "readiness checks are not supported yet; use healthChecks",
     "residency": "resident apps are not supported yet; leave residency out",
-    "resourceLimits": "resource limits are not supported yet; leave resourceLimits out",
     "secrets": "secrets are not supported yet; pass plain environment values",
     "tty": "terminals are not supported yet; leave tty out",
 }
-_UNSUPPORTED_CONTAINER = {
-    "linuxInfo": "linuxInfo is not supported yet; leave it out",
-    "volumes": "volumes are not supported yet; leave them out",
+_UNSUPPORTED_VOLUME = {
+    "persistent": "persistent volumes are not supported yet; use a hostPath",
+    "external": "there are no volume drivers; use a hostPath",
+    "secret": "secrets are not supported yet; use a hostPath",
 }
 _UNSUPPORTED_DOCKER = {
     "credential": "registry credentials in apps are not supported; leave credential out",
-    "parameters": "images run without the Docker engine: its parameters are not supported",
-    "privileged": "privileged containers are not supported yet",
     "pullConfig": "pullConfig needs secrets, which are not supported yet",
 }
 
@@ -62,6 +60,7 @@ def check(app: Draft) -> None:
     _check_command(app, errors)
     _check_texts(app, errors)
     _check_container(app, errors)
+    _check_limits(app, errors)
     _check_ports(app, errors)
     _check_health(app, errors)
     _check_roles(app, errors)
@@ -140,8 +139,7 @@ def _check_container(app: Draft, errors: Errors) -> None:
     container = app.get("container")
     if not container:
         return
-    _refuse_known(container, _UNSUPPORTED_CONTAINER, "/container", errors)
-    container["volumes"] = []
+    _check_volumes(container, errors)
     container.pop("portMappings", None)  # as Marathon does in host mode
     docker = container.get("docker")
     if docker is None:
@@ -152,10 +150,29 @@ def _check_container(app: Draft, errors: Errors) -> None:
     if network != "HOST":
         text = f"network {network} is not supported yet; use HOST"
         note(errors, "/container/docker/network", text)
-    privileged = docker["privileged"]
+    if container["type"] == "MESOS" and (docker["privileged"] or docker["parameters"]):
+        name = "privileged" if docker["privileged"] else "parameters"
+        note(errors, f"/container/docker/{name}", "must be empty unless the type is DOCKER")
     _refuse_known(docker, _UNSUPPORTED_DOCKER, "/container/docker", errors)
     docker.pop("portMappings", None)
-    docker |= {"parameters": [], "privileged": privileged}
+
+
+def _check_volumes(container: Draft, errors: Errors) -> None:
+    for index, volume in enumerate(container["volumes"]):
+        path = f"/container/volumes({index})"
+        _refuse_known(volume, _UNSUPPORTED_VOLUME, path, errors)
+        if not volume.get("hostPath") and not set(volume) & set(_UNSUPPORTED_VOLUME):
+            note(errors, f"{path}/hostPath", "not defined")
+
+
+def _check_limits(app: Draft, errors: Errors) -> None:
+    """Refuse limits below what is asked for, as Marathon does."""
+    for name, limit in (app.get("resourceLimits") or {}).items():
+        if isinstance(limit, int | float) and limit < app[name]:
+            text = (
+                f"resource limit must be greater than or equal to requested: {limit} < {app[name]}"
+            )
+            note(errors, f"/resourceLimits/{name}", text)
 
 
 def _check_ports(app: Draft, errors: Errors) -> None:

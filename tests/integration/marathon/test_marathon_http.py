@@ -192,9 +192,20 @@ RULES = [
     ({"ipAddress": {"groups": ["x"]}}, "/ipAddress", "not supported"),
     (
         {"container": {"type": "MESOS", "volumes": [{"containerPath": "x"}]}},
-        "/container/volumes",
-        "not supported",
+        "/container/volumes(0)/hostPath",
+        "not defined",
     ),
+    (
+        {"container": {"volumes": [{"containerPath": "x", "persistent": {"size": 1}}]}},
+        "/container/volumes(0)/persistent",
+        "use a hostPath",
+    ),
+    (
+        {"container": {"type": "MESOS", "docker": {"image": "x", "privileged": True}}},
+        "/container/docker/privileged",
+        "unless the type is DOCKER",
+    ),
+    ({"cpus": 1, "resourceLimits": {"cpus": 0.5}}, "/resourceLimits/cpus", "greater than or equal"),
     (
         {"container": {"docker": {"image": "x", "network": "BRIDGE"}}},
         "/container/docker/network",

@@ -161,7 +161,7 @@ def test_commands_arguments_and_images() -> None:
     command = task_of(by_args, 1).command
     assert command is not None
     assert (command.shell, command.value, command.arguments) == (False, "echo", ("echo", "hi"))
-    image = app_of(container={"type": "DOCKER", "docker": {"image": "host", "network": "HOST"}})
+    image = app_of(container={"type": "MESOS", "docker": {"image": "host", "network": "HOST"}})
     container = task_of(image, 1).container
     assert container is not None
     assert container.type == "MESOS"
@@ -170,6 +170,31 @@ def test_commands_arguments_and_images() -> None:
     assert container.mesos.image.docker is not None
     assert container.mesos.image.docker.name == "host"
     assert env_of(task_of(image, 1))["MARATHON_APP_DOCKER_IMAGE"] == "host"
+
+
+def test_containers_of_either_engine() -> None:
+    volume = {"containerPath": "/data", "hostPath": "/srv", "mode": "RO"}
+    parameters = [{"key": "cap-add", "value": "NET_ADMIN"}]
+    docker = {"image": "busybox", "privileged": True, "parameters": parameters}
+    theirs = task_of(app_of(container={"docker": docker, "volumes": [volume]}), 1).container
+    assert theirs is not None
+    assert theirs.docker is not None
+    assert (theirs.type, theirs.docker.privileged) == ("DOCKER", True)
+    assert [(one.key, one.value) for one in theirs.docker.parameters] == [("cap-add", "NET_ADMIN")]
+    assert [(one.container_path, one.host_path, one.mode) for one in theirs.volumes] == [
+        ("/data", "/srv", "RO")
+    ]
+    linux = {"seccomp": {"unconfined": True}, "ipcInfo": {"mode": "PRIVATE", "shmSize": 8}}
+    limits = {"cpus": "unlimited", "mem": 1024}
+    task = task_of(
+        app_of(container={"type": "MESOS", "linuxInfo": linux}, resourceLimits=limits), 1
+    )
+    assert task.container is not None
+    info = task.container.linux_info
+    assert info is not None
+    assert info.seccomp is not None
+    assert (info.seccomp.unconfined, info.ipc_mode, info.shm_size) == (True, "PRIVATE", 8)
+    assert {name: one.value for name, one in task.limits.items()} == {"cpus": 1e15, "mem": 1024}
 
 
 def test_what_else_a_task_carries() -> None:

@@ -62,13 +62,47 @@ _PORT_MAPPING = record(
     }
 )
 
+_PARAMETER = record(
+    {
+        "key": Field(string(min_length=1), required=True),
+        "value": Field(string(), required=True),
+    }
+)
+
+_VOLUME = record(
+    {
+        "containerPath": Field(string(min_length=1), required=True),
+        "hostPath": Field(string(min_length=1)),
+        "mode": Field(literal("RO", "RW"), default="RW"),
+        "persistent": Field(anything),
+        "external": Field(anything),
+        "secret": Field(anything),
+    }
+)
+
+_LINUX_INFO = record(
+    {
+        "seccomp": Field(
+            record({"profileName": Field(string()), "unconfined": Field(boolean, default=False)})
+        ),
+        "ipcInfo": Field(
+            record(
+                {
+                    "mode": Field(literal("PRIVATE", "SHARE_PARENT"), required=True),
+                    "shmSize": Field(integer(minimum=1)),
+                }
+            )
+        ),
+    }
+)
+
 _DOCKER = record(
     {
         "image": Field(string(min_length=1), required=True),
         "forcePullImage": Field(boolean, default=False),
         "privileged": Field(boolean, default=False),
         "network": Field(literal("BRIDGE", "HOST", "NONE", "USER")),
-        "parameters": Field(array(anything), default=[]),
+        "parameters": Field(array(_PARAMETER), default=[]),
         "portMappings": Field(array(_PORT_MAPPING)),
         "credential": Field(anything),
         "pullConfig": Field(anything),
@@ -79,9 +113,9 @@ _CONTAINER = record(
     {
         "type": Field(literal("MESOS", "DOCKER"), default="DOCKER"),
         "docker": Field(_DOCKER),
-        "volumes": Field(array(anything), default=[]),
+        "volumes": Field(array(_VOLUME), default=[]),
         "portMappings": Field(array(_PORT_MAPPING)),
-        "linuxInfo": Field(anything),
+        "linuxInfo": Field(_LINUX_INFO),
     }
 )
 
@@ -134,6 +168,14 @@ def _env_value(value: Any, path: str, errors: Errors) -> Any:
     return value
 
 
+def _limit(value: Any, path: str, errors: Errors) -> Any:
+    if isinstance(value, str):
+        return literal("unlimited")(value, path, errors)
+    return number(minimum=0)(value, path, errors)
+
+
+_LIMITS = record({"cpus": Field(_limit), "mem": Field(_limit)})
+
 FIELDS: dict[str, Field] = {
     "id": Field(_PATH, required=True),
     "acceptedResourceRoles": Field(array(string())),
@@ -165,7 +207,7 @@ FIELDS: dict[str, Field] = {
     "readinessChecks": Field(array(anything)),
     "requirePorts": Field(boolean, default=False),
     "residency": Field(anything),
-    "resourceLimits": Field(anything),
+    "resourceLimits": Field(_LIMITS),
     "role": Field(string(min_length=1)),
     "secrets": Field(mapping(anything)),
     "taskKillGracePeriodSeconds": Field(_SECONDS),

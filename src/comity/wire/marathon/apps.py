@@ -59,21 +59,65 @@ class Network(Wire, frozen=True, kw_only=True, gc=False):
     mode: str
 
 
+class Parameter(Wire, frozen=True, kw_only=True):
+    """An option of `docker run`, without its dashes."""
+
+    key: str
+    value: str
+
+
+class Volume(Wire, frozen=True, kw_only=True):
+    """A path of the agent's machine that a container sees; a relative one is in its sandbox."""
+
+    container_path: str
+    host_path: str
+    mode: Literal["RO", "RW"]
+
+
+class Seccomp(Wire, frozen=True, kw_only=True):
+    """Which system calls a container may make."""
+
+    profile_name: str | None = None
+    unconfined: bool = False
+
+
+class IpcInfo(Wire, frozen=True, kw_only=True):
+    """Whose IPC namespace a container is in, and the size of its /dev/shm in MB."""
+
+    mode: Literal["PRIVATE", "SHARE_PARENT"]
+    shm_size: int | None = None
+
+
+class LinuxInfo(Wire, frozen=True, kw_only=True):
+    """What of Linux a container may use."""
+
+    seccomp: Seccomp | None = None
+    ipc_info: IpcInfo | None = None
+
+
+class ResourceLimits(Wire, frozen=True, kw_only=True):
+    """Limits above what an app asks for."""
+
+    cpus: float | Literal["unlimited"] | None = None
+    mem: float | Literal["unlimited"] | None = None
+
+
 class Docker(Wire, frozen=True, kw_only=True, gc=False):
     """The image of a container."""
 
     image: str
     force_pull_image: bool
     privileged: bool
-    parameters: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
 
 
 class Container(Wire, frozen=True, kw_only=True, gc=False):
     """A container of either engine; both run in the agent's own runtime."""
 
     type: Literal["MESOS", "DOCKER"]
-    volumes: tuple[str, ...]
+    volumes: tuple[Volume, ...]
     docker: Docker | None = None
+    linux_info: LinuxInfo | None = None
 
 
 class Command(Wire, frozen=True, kw_only=True, gc=False):
@@ -115,6 +159,7 @@ class App(Wire, frozen=True, kw_only=True):
     backoff_seconds: int
     constraints: tuple[tuple[str, ...], ...] = ()
     container: Container | None = None
+    resource_limits: ResourceLimits | None = None
     cpus: float
     dependencies: tuple[str, ...] = ()
     disk: float
