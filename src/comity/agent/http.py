@@ -349,7 +349,8 @@ def _container_input(call: operator.AgentCall) -> Callable[[int], Any] | None:
             | operator.WaitNestedContainer(wait_nested_container=body)
         ):
             name = flat_id(body.container_id)
-            return lambda to: WaitAsked(to, name)
+            is_old = isinstance(call, operator.WaitNestedContainer)
+            return lambda to: WaitAsked(to, name, is_old)
         case (
             operator.KillContainer(kill_container=kill)
             | operator.KillNestedContainer(kill_nested_container=kill)

@@ -111,6 +111,8 @@ class WaitAsked(Struct, frozen=True, tag=True):
 
     to: int
     container_id: str
+    is_old: bool = False
+    """Asked by WAIT_NESTED_CONTAINER, whose answer has that name."""
 
 
 class KillAsked(Struct, frozen=True, tag=True):

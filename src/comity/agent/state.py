@@ -10,6 +10,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -84,6 +85,14 @@ class Task:
         return TaskId(self.info.task_id.value)
 
 
+class Waiter(NamedTuple):
+    """A request that waits for a container's end."""
+
+    to: int
+    is_old: bool
+    """It was made by WAIT_NESTED_CONTAINER, whose answer has that name."""
+
+
 @dataclass(slots=True)
 class Container:
     """A container: an executor's, or one nested below it."""
@@ -102,7 +111,7 @@ class Container:
     """Why it did not start."""
     launch_to: int | None = None
     """The request that waits for it to run."""
-    waiters: list[int] = field(default_factory=list)
+    waiters: list[Waiter] = field(default_factory=list)
     is_killed: bool = False
     """Killed before it ran: it must not run any more."""
     killed_at: Instant | None = None

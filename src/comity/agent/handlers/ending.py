@@ -7,7 +7,7 @@ from comity.agent.handlers import outcomes, reporting
 from comity.agent.handlers.speaking import answer
 from comity.agent.inputs import KillDue
 from comity.agent.outbox import DestroyContainer, SignalContainer, ToMaster
-from comity.agent.state import Container, Executor, State, Task
+from comity.agent.state import Container, Executor, State, Task, Waiter
 from comity.agent.table import table
 from comity.core.effects import CloseStream, Outbox, SetTimer
 from comity.core.ids import FrameworkId
@@ -78,14 +78,14 @@ def nested_exited(state: State, container: Container, out: Outbox) -> None:
     if container.launch_to is not None:
         answer(container.launch_to, 200, out)
         container.launch_to = None
-    for to in container.waiters:
-        answer(to, 200, out, end_of(container))
+    for waiter in container.waiters:
+        answer(waiter.to, 200, out, end_of(container, waiter))
     container.waiters.clear()
     checkpoints.save_nested(container, out)
 
 
-def end_of(container: Container) -> bytes:
-    """Return the answer to those who wait for a container's end."""
+def end_of(container: Container, waiter: Waiter) -> bytes:
+    """Return the answer to somebody who waits for a container's end."""
     shown: dict[str, object] = {}
     if container.status is not None:
         shown["exit_status"] = container.status
@@ -94,7 +94,8 @@ def end_of(container: Container) -> bytes:
         shown["message"] = "Memory limit exceeded: killed by the kernel"
     elif container.status is None:
         shown["message"] = "The container was lost with its launcher"
-    return codec.encode({"type": "WAIT_CONTAINER", "wait_container": shown})
+    name = "WAIT_NESTED_CONTAINER" if waiter.is_old else "WAIT_CONTAINER"
+    return codec.encode({"type": name, name.lower(): shown})
 
 
 @table.on(KillDue)

@@ -19,7 +19,7 @@ from comity.agent.inputs import (
     WaitAsked,
 )
 from comity.agent.outbox import DestroyContainer, LaunchContainer, SignalContainer
-from comity.agent.state import Container, State
+from comity.agent.state import Container, State, Waiter
 from comity.agent.table import table
 from comity.core.containers import Spec
 from comity.core.effects import Outbox
@@ -143,8 +143,8 @@ def failed(state: State, container: Container, item: ContainerFailed, out: Outbo
         text = f"image: {item.message}" if item.image else item.message
         refuse(container.launch_to, 400, text, out)
         container.launch_to = None
-    for to in container.waiters:
-        refuse(to, 404, f"container {container.id} did not start", out)
+    for waiter in container.waiters:
+        refuse(waiter.to, 404, f"container {container.id} did not start", out)
     container.waiters.clear()
     out.launches.append(DestroyContainer(container.id, container.has_image))
     ending.forget_nested(state, container, out)
@@ -159,9 +159,9 @@ def on_wait_asked(state: State, item: WaitAsked, now: Instant, out: Outbox) -> N
     elif container is None:
         refuse(item.to, 404, f"Container {item.container_id} cannot be found", out)
     elif container.phase == "EXITED":
-        answer(item.to, 200, out, ending.end_of(container))
+        answer(item.to, 200, out, ending.end_of(container, Waiter(item.to, item.is_old)))
     else:
-        container.waiters.append(item.to)
+        container.waiters.append(Waiter(item.to, item.is_old))
 
 
 @table.on(KillAsked)
