@@ -7,6 +7,7 @@ from comity.sdk.cosmos import Cosmos
 from comity.sdk.marathon import Marathon
 from comity.sdk.mesos import Agent, Master
 from comity.sdk.rest import Rest, quoted
+from comity.sdk.sessions import Sessions
 
 Json = dict[str, Any]
 
@@ -26,6 +27,10 @@ class Cluster:
     def agent(self, agent_id: str) -> Agent:
         """Return a client of one agent."""
         return Agent(f"{self.url}/agent/{quoted(agent_id)}", self.client, self.headers)
+
+    def sessions(self, agent_id: str) -> Sessions:
+        """Return a client of the input and output of one agent's containers."""
+        return Sessions(f"{self.url}/agent/{quoted(agent_id)}", self.client, self.headers)
 
     async def version(self) -> Json:
         """Return which DC/OS interfaces the cluster keeps; needs no token."""

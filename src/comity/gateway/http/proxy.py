@@ -1,18 +1,20 @@
 """Passing a request on and its answer back, as it comes.
 
 Short answers are sent whole, with their length; long and endless ones are passed on piece by piece,
-no faster than the client reads.
+no faster than the client reads. Requests that are endless (RecordIO: input of containers)
+are passed on alike, no faster than the upstream reads; one that breaks off breaks off there.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from comity.gateway import headers
 from comity.gateway.headers import Headers
-from comity.runtime.http import Client, ClientStream, HttpError, Request, Response, Stream
+from comity.runtime.http import Client, ClientStream, Feed, HttpError, Request, Response, Stream
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +59,9 @@ class Proxy:
         call = self._client.stream(
             request.method,
             f"{to.url.rstrip('/')}{to.path}{query}",
-            request.body,
+            request.body if request.feed is None else _whole(request.feed),
             headers.for_upstream(request.headers, request.peer, to.own, is_our_token=is_our_token),
-            timeout_s=_SILENCE_MAX_S,
+            timeout_s=_SILENCE_MAX_S if request.feed is None else None,
         )
         stack = contextlib.AsyncExitStack()
         try:
@@ -95,6 +97,14 @@ class Proxy:
         pump.add_done_callback(self._pumps.discard)
         stream.on_close(lambda: _cancel(pump))
         return stream
+
+
+async def _whole(feed: Feed) -> AsyncIterator[bytes]:
+    """Yield a request's body; one that broke off is an error, so that it breaks off upstream."""
+    async for piece in feed:
+        yield piece
+    if not feed.is_whole:
+        raise HttpError("the client broke off")
 
 
 def _cancel(pump: "asyncio.Task[None]") -> None:

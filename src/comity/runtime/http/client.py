@@ -2,11 +2,13 @@
 
 A call that finds its kept connection closed by the server before any byte of an answer came is
 sent once more on a new connection. Nothing else is retried here: callers know what is idempotent.
+A body that is made while it is sent goes out on a connection of its own, and can be sent only once.
 """
 
 import asyncio
+import contextlib
 import ssl as tls
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -53,6 +55,8 @@ class _Exchange(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.error: Exception | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._begin()
 
     def _begin(self) -> None:
@@ -73,6 +77,23 @@ class _Exchange(asyncio.Protocol):
             raise _Stale
         self._begin()
         self.transport.write(data)
+
+    async def pour(self, pieces: AsyncIterable[bytes]) -> None:
+        """Send the body of a request in chunks, no faster than the server reads."""
+        async for piece in pieces:
+            if self.transport is None:
+                return
+            if piece:
+                self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await self._writable.wait()
+        if self.transport is not None:
+            self.transport.write(b"0\r\n\r\n")
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     async def change(self) -> None:
         """Wait until something arrived, or the connection broke."""
@@ -102,6 +123,7 @@ class _Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self._writable.set()
         if not self.complete:
             if self.status and self._ends_with_connection():
                 self.complete = True
@@ -199,12 +221,16 @@ class Client:
         self,
         method: str,
         url: str,
-        body: bytes = b"",
+        body: bytes | AsyncIterable[bytes] = b"",
         headers: Headers = (),
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = 30.0,
     ) -> "ClientStream":
-        """Return a call whose answer is read as it comes: `async with client.stream(…) as s`."""
+        """Return a call whose answer is read as it comes: `async with client.stream(…) as s`.
+
+        A body in pieces is sent as they come; an error that it raises breaks the connection, so
+        that the server does not take what it got for the whole.
+        """
         return ClientStream(self, (method, url, body, headers), timeout_s)
 
     async def close(self) -> None:
@@ -217,7 +243,7 @@ class Client:
         await asyncio.sleep(0)
 
     def _encode(
-        self, method: str, origin: Origin, target: str, body: bytes, headers: Headers
+        self, method: str, origin: Origin, target: str, body: bytes | None, headers: Headers
     ) -> bytes:
         scheme, host, port = origin
         given = {name.lower() for name, _ in headers}
@@ -228,12 +254,14 @@ class Client:
             lines.append(f"Host: {shown}" if default else f"Host: {shown}:{port}")
         lines += [f"{name}: {value}" for name, value in self._headers if name.lower() not in given]
         lines += [f"{name}: {value}" for name, value in headers]
-        if body or method in ("POST", "PUT", "PATCH"):
+        if body is None:
+            lines.append("Transfer-Encoding: chunked")
+        elif body or method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body)}")
         head = "\r\n".join(lines)
         if "\n" in head.replace("\r\n", ""):
             raise HttpError("a header or the URL holds a line break")
-        return head.encode("latin-1") + b"\r\n\r\n" + body
+        return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
     async def _send(self, origin: Origin, data: bytes, method: str) -> _Exchange:
         """Send on a kept connection or a new one; return once an answer's head has come."""
@@ -241,10 +269,7 @@ class Client:
             exchange, kept = await self._connect(origin)
             try:
                 exchange.begin(data)
-                while not exchange.status:
-                    await exchange.change()
-                    if exchange.error is not None:
-                        raise exchange.error
+                await _head(exchange)
             except _Stale:
                 if not kept:
                     raise HttpError(
@@ -265,6 +290,9 @@ class Client:
             exchange = idle.pop()
             if exchange.transport is not None and not exchange.transport.is_closing():
                 return exchange, True
+        return await self._open(origin), False
+
+    async def _open(self, origin: Origin) -> _Exchange:
         scheme, host, port = origin
         context = None
         if scheme == "https":
@@ -277,7 +305,7 @@ class Client:
             raise HttpError(
                 f"cannot connect to {_name(origin)}: {error.strerror or error}"
             ) from error
-        return exchange, False
+        return exchange
 
     def _release(self, origin: Origin, exchange: _Exchange) -> None:
         idle = self._idle.setdefault(origin, [])
@@ -291,7 +319,10 @@ class ClientStream:
     """An answer read as it comes. Iterating gives the bytes of its body in pieces of any size."""
 
     def __init__(
-        self, client: Client, call: tuple[str, str, bytes, Headers], timeout_s: float
+        self,
+        client: Client,
+        call: tuple[str, str, bytes | AsyncIterable[bytes], Headers],
+        timeout_s: float | None,
     ) -> None:
         self.status = 0
         self.headers: Headers = ()
@@ -299,20 +330,47 @@ class ClientStream:
         self._call = call
         self._timeout_s = timeout_s
         self._exchange: _Exchange | None = None
+        self._pouring: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "ClientStream":
         method, url, body, headers = self._call
         origin, target = _split(url)
-        data = self._client._encode(method, origin, target, body, headers)
+        whole = body if isinstance(body, bytes) else None
+        data = self._client._encode(method, origin, target, whole, headers)
         try:
             async with asyncio.timeout(self._timeout_s):
-                self._exchange = await self._client._send(origin, data, method)
+                if isinstance(body, bytes):
+                    self._exchange = await self._client._send(origin, data, method)
+                else:
+                    self._exchange = await self._begin(origin, data, body)
         except TimeoutError as error:
             raise HttpError(f"{method} {url}: no answer within {self._timeout_s:g} s") from error
         self._exchange.streaming = True
         self.status = self._exchange.status
         self.headers = tuple(self._exchange.headers)
         return self
+
+    async def _begin(self, origin: Origin, data: bytes, pieces: AsyncIterable[bytes]) -> _Exchange:
+        """Send a body in pieces on a connection of its own; return once an answer's head came."""
+        exchange = await self._client._open(origin)
+        exchange.begin(data)
+        self._pouring = asyncio.create_task(_pour(exchange, pieces))
+        try:
+            await _head(exchange)
+        except _Stale:
+            await self._end_pouring()
+            raise HttpError(f"{_name(origin)} closed the connection without an answer") from None
+        except BaseException:
+            exchange.drop()
+            await self._end_pouring()
+            raise
+        return exchange
+
+    async def _end_pouring(self) -> None:
+        if self._pouring is not None:
+            self._pouring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pouring
 
     async def __aexit__(
         self,
@@ -322,6 +380,10 @@ class ClientStream:
     ) -> None:
         exchange = self._exchange
         if exchange is None:
+            return
+        if self._pouring is not None:
+            await self._end_pouring()
+            exchange.drop()  # its request may not be whole, so nothing else can follow it
             return
         if exchange.complete and not exchange.chunks:
             # The whole answer came and was read: the connection serves another call.
@@ -354,6 +416,23 @@ class ClientStream:
     async def read(self) -> bytes:
         """Return the rest of the body."""
         return b"".join([chunk async for chunk in self])
+
+
+async def _head(exchange: _Exchange) -> None:
+    while not exchange.status:
+        await exchange.change()
+        if exchange.error is not None:
+            raise exchange.error
+
+
+async def _pour(exchange: _Exchange, pieces: AsyncIterable[bytes]) -> None:
+    try:
+        await exchange.pour(pieces)
+    except HttpError:
+        exchange.drop()  # the answer's reader learns it from the connection
+    except BaseException:
+        exchange.drop()
+        raise
 
 
 def _raise_broken(exchange: _Exchange, url: str) -> None:

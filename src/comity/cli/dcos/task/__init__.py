@@ -1,4 +1,4 @@
-"""`dcos task`: everything that runs, their logs and files.
+"""`dcos task`: everything that runs, their logs and files, and commands in their containers.
 
 Marathon's tasks, Kubernetes pods and the tasks of any other framework are one list: the master's.
 """
@@ -6,9 +6,9 @@ Marathon's tasks, Kubernetes pods and the tasks of any other framework are one l
 import argparse
 
 from comity.cli.dcos import parsing
-from comity.cli.dcos.task import files, listing
+from comity.cli.dcos.task import files, listing, sessions
 
-completed = parsing.or_list(("list", "log", "ls"))
+completed = parsing.or_list(("list", "log", "ls", "exec", "attach"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,8 +22,10 @@ def parser() -> argparse.ArgumentParser:
         dcos task log web
         dcos task log --follow --lines 100 web stderr
         dcos task ls web
+        dcos task exec -it web -- sh
         """,
     )
     listing.add_to(commands)
     files.add_to(commands)
+    sessions.add_to(commands)
     return commands.parser

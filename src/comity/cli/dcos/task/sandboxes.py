@@ -13,6 +13,7 @@ from comity.core.errors import UserError
 from comity.sdk.gateway import Cluster
 from comity.sdk.mesos import Agent
 from comity.sdk.rest import ApiError
+from comity.sdk.sessions import Sessions
 
 Json = dict[str, Any]
 
@@ -68,20 +69,45 @@ def _executor(state: Json, found: Found) -> Json:
 
 async def _containers(agent: Agent, base: str, found: Found) -> dict[str, str]:
     """Return the newest directory of each container of a pod, by the container's name."""
-    labels = found.task.get("labels") or []
-    texts = [found.id, *(str(label.get("value", "")) for label in labels)]
-    uids = {uid for text in texts for uid in _UID.findall(text)}
+    uids = _uids(found)
     if not uids or not await _exists(agent, f"{base}/containers"):
         return {}
     newest: dict[str, tuple[int, str]] = {}
     for entry in await agent.browse(f"{base}/containers"):
         path = str(entry["path"])
-        name = path.rstrip("/").rpartition("/")[2]
-        container, _, attempt = name[37:].rpartition("-")
-        if name[:36] not in uids or not container or not attempt.isdigit():
-            continue
-        newest[container] = max(newest.get(container, (-1, "")), (int(attempt), path))
+        container, attempt = _read(path.rstrip("/").rpartition("/")[2], uids)
+        if container:
+            newest[container] = max(newest.get(container, (-1, "")), (attempt, path))
     return {container: path for container, (_, path) in newest.items()}
+
+
+async def pod_containers(sessions: Sessions, found: Found) -> dict[str, Json]:
+    """Return the ids of a Kubernetes pod's running containers, by their names."""
+    uids = _uids(found)
+    if not uids or not found.task.get("executor_id"):
+        return {}
+    newest: dict[str, tuple[int, Json]] = {}
+    for one in await sessions.containers():
+        container_id: Json = one.get("container_id") or {}
+        container, attempt = _read(str(container_id.get("value", "")), uids)
+        if container and attempt > newest.get(container, (-1, {}))[0]:
+            newest[container] = (attempt, container_id)
+    return {container: container_id for container, (_, container_id) in newest.items()}
+
+
+def _uids(found: Found) -> set[str]:
+    """Return the ids of pods that a task may be."""
+    labels = found.task.get("labels") or []
+    texts = [found.id, *(str(label.get("value", "")) for label in labels)]
+    return {uid for text in texts for uid in _UID.findall(text)}
+
+
+def _read(name: str, uids: set[str]) -> tuple[str, int]:
+    """Return a container's own name and its attempt, of `uid-name-attempt`; else an empty name."""
+    container, _, attempt = name[37:].rpartition("-")
+    if name[:36] not in uids or not attempt.isdigit():
+        return "", -1
+    return container, int(attempt)
 
 
 async def _exists(agent: Agent, path: str) -> bool:
