@@ -8,7 +8,7 @@ pod share its sandbox.
 
 import msgspec
 
-from comity.agent import building, checkpoints
+from comity.agent import building, checkpoints, statistics
 from comity.agent.handlers import ending
 from comity.agent.handlers.speaking import answer, refuse
 from comity.agent.inputs import (
@@ -24,7 +24,7 @@ from comity.agent.table import table
 from comity.core.containers import Spec
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.wire.mesos import v1
+from comity.wire.mesos import codec, v1
 
 
 def flat_id(container_id: v1.ContainerID) -> str:
@@ -44,8 +44,12 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if fault is not None:
         refuse(item.to, 400, fault, out)
         return
-    if item.container_id in state.containers:
-        answer(item.to, 202, out)
+    known = state.containers.get(item.container_id)
+    if known is not None and known.spec.is_pod and known.phase == "STARTING":
+        refuse(item.to, 503, "The pod is being made", out)  # and its address is not known yet
+        return
+    if known is not None:
+        answer(item.to, 202, out, _told(state, known))
         return
     fault = _parent_fault(state, item)
     if fault is not None:
@@ -133,8 +137,15 @@ def started(state: State, container: Container, out: Outbox) -> None:
     if container.is_killed:
         ending.kill_now(state, container, out)
     if container.launch_to is not None:
-        answer(container.launch_to, 200, out)
+        answer(container.launch_to, 200, out, _told(state, container))
         container.launch_to = None
+
+
+def _told(state: State, container: Container) -> bytes:
+    """Return what whoever launched a pod is told: where it is. For others Mesos has nothing."""
+    if not container.spec.is_pod:
+        return b""
+    return codec.encode({"container_status": statistics.status(state, container)})
 
 
 def failed(state: State, container: Container, item: ContainerFailed, out: Outbox) -> None:

@@ -51,7 +51,9 @@ def _disk_mb(directory: Path) -> float:
     return float(whole - 5 * _GB_IN_MB if whole >= 10 * _GB_IN_MB else whole // 2)
 
 
-def attributes(config: AgentConfig, *, has_images: bool) -> tuple[v1.Attribute, ...]:
+def attributes(
+    config: AgentConfig, *, has_images: bool, has_bridge: bool
+) -> tuple[v1.Attribute, ...]:
     """Return the attributes given, and those that say what runs here.
 
     Raises:
@@ -59,6 +61,7 @@ def attributes(config: AgentConfig, *, has_images: bool) -> tuple[v1.Attribute, 
     """
     own = {
         "comity_images": "oci" if has_images else "none",
+        "comity_network": "bridge" if has_bridge else "host",
         "comity_host_image": str(config.allow_host_image).lower(),
     }
     found = []

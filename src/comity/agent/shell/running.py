@@ -73,7 +73,11 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
     info = v1.AgentInfo(
         hostname=config.hostname or config.ip,
         port=config.port,
-        attributes=detecting.attributes(config, has_images=containerizer.can_run_images),
+        attributes=detecting.attributes(
+            config,
+            has_images=containerizer.can_run_images,
+            has_bridge=containerizer.networks.has_bridge,
+        ),
         domain=config.domain,
     )
     start = Start(config=config, info=info, resources=resources.write(total, refined=True))

@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from comity.core.errors import ComityError
+from comity.kube.node import addresses
 from comity.kube.node.state import Json, NodeFacts, Pod, Resolved
 from comity.resources import quantities
 
@@ -159,8 +160,8 @@ _FIELDS: dict[str, Callable[[Pod, NodeFacts], str]] = {
     ),
     "status.hostIP": lambda pod, facts: facts.ip,
     "status.hostIPs": lambda pod, facts: facts.ip,
-    "status.podIP": lambda pod, facts: facts.ip,
-    "status.podIPs": lambda pod, facts: facts.ip,
+    "status.podIP": addresses.in_payload,
+    "status.podIPs": addresses.in_payload,
 }
 
 

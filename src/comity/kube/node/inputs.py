@@ -35,11 +35,12 @@ class ShutdownAsked(Struct, frozen=True):
 
 
 class ContainerLaunched(Struct, frozen=True):
-    """The agent runs this incarnation."""
+    """The agent runs this incarnation, in a sandbox with this address if it has its own."""
 
     uid: str
     name: str
     container_id: str
+    pod_ip: str = ""
 
 
 class LaunchFailed(Struct, frozen=True):

@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 
-from comity.kube.node import actions, environment, security
+from comity.core.networks import BRIDGE
+from comity.kube.node import actions, addresses, environment, security
 from comity.kube.node.environment import ConfigError
 from comity.kube.node.state import Container, ContainerKind, Json, NodeFacts, Pod
 from comity.resources import quantities
@@ -80,7 +81,28 @@ def build_sandbox(pod: Pod, facts: NodeFacts) -> Json:
         own["memory_volumes"] = {
             volume_path(facts, pod.uid, name): size for name, size in sizes.items()
         }
-    return {"is_pod": True, "isolation": own, **_sandbox_resources(pod)}
+    found = {"is_pod": True, "isolation": own, **_sandbox_resources(pod)}
+    if addresses.has_own(pod, facts):
+        found["container"] = {"type": "MESOS", "network_infos": [_network_info(pod)]}
+    return found
+
+
+def _network_info(pod: Pod) -> Json:
+    ports = [port for each in pod.containers for port in each.spec.get("ports") or ()]
+    mapped = [_mapping(port) for port in ports if port.get("hostPort")]
+    return {"name": BRIDGE, "port_mappings": mapped}
+
+
+def _mapping(port: Json) -> Json:
+    if port.get("hostIP") not in (None, "", "0.0.0.0"):  # noqa: S104
+        raise ConfigError(
+            f"hostIP {port['hostIP']} is not supported: a hostPort is at every address of the node"
+        )
+    return {
+        "host_port": port["hostPort"],
+        "container_port": port["containerPort"],
+        "protocol": str(port.get("protocol") or "TCP").lower(),
+    }
 
 
 def ignored(pod: Pod) -> list[str]:

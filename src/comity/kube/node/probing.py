@@ -7,7 +7,7 @@ readiness probe is ready when it has started.
 
 from comity.core.effects import CancelTimer, Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import actions, lifecycle, stopping
+from comity.kube.node import actions, addresses, lifecycle, stopping
 from comity.kube.node.inputs import ProbeDue, ProbeResult
 from comity.kube.node.outbox import RunProbe
 from comity.kube.node.state import (
@@ -76,7 +76,7 @@ def run(state: State, pod: Pod, container: Container, kind: ProbeKind, out: Outb
             name=container.name,
             container_id=container.container_id,
             kind=kind,
-            action=actions.resolve(spec, container.spec, state.facts.ip),
+            action=actions.resolve(spec, container.spec, addresses.of_pod(pod, state.facts)),
             timeout_s=float(spec.get("timeoutSeconds") or 1),
         )
     )

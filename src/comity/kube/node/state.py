@@ -26,7 +26,9 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     name: str
     """Name of the Node object: the agent's hostname."""
     ip: str
-    """The agent's address; every pod shares it (host network)."""
+    """The agent's address; pods on the host's network share it."""
+    has_bridge: bool = False
+    """Whether pods can have addresses of their own (`addresses`)."""
     sandbox: str
     """The executor's sandbox: pod directories and container logs live below it."""
     cpus: float = 0.0
@@ -188,6 +190,8 @@ class Pod:
     """Digest of the volume contents on disk."""
     volumes_asked: bytes = b""
     """Digest of those being written now; empty when nothing is."""
+    ip: str = ""
+    """Its own address, once its sandbox is there."""
     stop: Stop | None = None
     phase: str = "Pending"
     reason: str = ""

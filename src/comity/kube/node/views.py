@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from comity.core.instants import Instant
+from comity.kube.node import addresses
 from comity.kube.node.state import (
     Container,
     ContainerKind,
@@ -183,11 +184,11 @@ def pod_status(pod: Pod, facts: NodeFacts, now: Instant) -> Json:
         "conditions": _conditions(pod, phase, now),
         "hostIP": facts.ip,
         "hostIPs": [{"ip": facts.ip}],
-        "podIP": facts.ip,
-        "podIPs": [{"ip": facts.ip}],
         "startTime": rfc3339(pod.accepted_at),
         "qosClass": (pod.object.get("status") or {}).get("qosClass") or qos_class(pod.spec),
     }
+    if address := addresses.of_pod(pod, facts):
+        status |= {"podIP": address, "podIPs": [{"ip": address}]}
     if pod.reason:
         status["reason"] = pod.reason
     if pod.message:

@@ -33,6 +33,11 @@ class Networks:
         self._joining = Batches(self._join_all)
         self._leaving = Batches(self._leave_all)
 
+    @property
+    def has_bridge(self) -> bool:
+        """Whether containers can be on the machine's own bridge."""
+        return not self._fault
+
     def attachment(self, container: str) -> Attachment | None:
         """Return what a container is attached to, None for one without networks of its own."""
         record = self._attached.get(container)

@@ -4,7 +4,7 @@ import os
 
 from comity.core.effects import CancelTimer, Outbox
 from comity.core.instants import Instant
-from comity.kube.node import actions, backoffs, lifecycle, probing, stopping, views
+from comity.kube.node import actions, addresses, backoffs, lifecycle, probing, stopping, views
 from comity.kube.node.handlers import table
 from comity.kube.node.inputs import (
     ContainerExited,
@@ -40,6 +40,7 @@ def on_container_launched(state: State, item: ContainerLaunched, now: Instant, o
     pod, container = _find(state, item.uid, item.name, item.container_id)
     if pod is None or container is None or container.stage is not Stage.LAUNCHING:
         return
+    pod.ip = item.pod_ip
     if container.previous_id:
         out.launches.append(RemoveContainer(container.previous_id))
     container.previous_id = container.container_id
@@ -62,7 +63,7 @@ def on_container_launched(state: State, item: ContainerLaunched, now: Instant, o
 def _post_start(state: State, pod: Pod, container: Container, out: Outbox) -> None:
     hook = (container.spec.get("lifecycle") or {}).get("postStart")
     if hook:
-        action = actions.resolve(hook, container.spec, state.facts.ip)
+        action = actions.resolve(hook, container.spec, addresses.of_pod(pod, state.facts))
         out.launches.append(
             RunHook(
                 pod.uid,

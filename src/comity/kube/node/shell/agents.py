@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from comity.core.errors import ComityError
+from comity.kube.node.addresses import POD_IP
 from comity.kube.node.state import Json
 from comity.runtime.http import Client, HttpError, Response
 
@@ -50,8 +51,8 @@ class AgentContainers:
         self._parent = {"value": parent}
         self.pods: dict[str, str] = {}
         """The pod of each container."""
-        self._made: set[str] = set()
-        """Pods whose sandboxes are there."""
+        self._made: dict[str, str] = {}
+        """Pods whose sandboxes are there, with the addresses of those that have their own."""
         self._making: dict[str, asyncio.Lock] = {}
         self._client = Client(headers=(("Content-Type", "application/json"), *headers))
         self._numbers = itertools.count(1)
@@ -60,8 +61,10 @@ class AgentContainers:
         """Drop the connections."""
         await self._client.close()
 
-    async def launch(self, uid: str, sandbox: Json, container_id: str, payload: Json) -> None:
+    async def launch(self, uid: str, sandbox: Json, container_id: str, payload: Json) -> str:
         """Start a container in the sandbox of a pod, which is made if it is not there.
+
+        Returns the pod's own address, empty when it has none.
 
         Raises:
             LaunchRefused: the agent could not, or would not.
@@ -70,14 +73,16 @@ class AgentContainers:
         async with self._making.setdefault(uid, asyncio.Lock()):
             if uid not in self._made:
                 await self._make(uid, sandbox)
-        await self._launch(self._name(container_id), payload)
+            address = self._made[uid]
+        await self._launch(self._name(container_id), _at(payload, address))
+        return address
 
     async def _make(self, uid: str, sandbox: Json) -> None:
         try:
-            await self._launch(self._pod(uid), sandbox)
+            answer = await self._launch(self._pod(uid), sandbox)
         except LaunchRefused as error:
             raise LaunchRefused(f"failed to create the pod's sandbox: {error}") from error
-        self._made.add(uid)
+        self._made[uid] = _address(answer)
 
     async def wait(self, container_id: str) -> Ended:
         """Return when the container has ended."""
@@ -95,7 +100,7 @@ class AgentContainers:
     async def end_pod(self, uid: str) -> None:
         """End a pod's sandbox, with whatever there still is in it."""
         if uid in self._made:
-            self._made.discard(uid)
+            self._made.pop(uid)
             await self._kill(self._pod(uid), 9)
 
     async def remove_pod(self, uid: str) -> None:
@@ -147,12 +152,13 @@ class AgentContainers:
         call = {"container_id": name, "signal": signal}
         await self._call("KILL_CONTAINER", call, _CALL_TIMEOUT_S)
 
-    async def _launch(self, name: Json, payload: Json) -> None:
+    async def _launch(self, name: Json, payload: Json) -> Response:
         call = {"container_id": name, **payload}
         answer = await self._call("LAUNCH_CONTAINER", call, _LAUNCH_TIMEOUT_S)
         # 202: it exists already, because a first try reached the agent and its answer not us.
         if answer.status not in (200, 202):
             raise LaunchRefused(_text(answer))
+        return answer
 
     async def _wait(self, name: Json) -> Ended:
         answer = await self._call("WAIT_CONTAINER", {"container_id": name}, _WAIT_TIMEOUT_S)
@@ -179,6 +185,23 @@ class AgentContainers:
                     return answer
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+
+def _address(answer: Response) -> str:
+    """Return the address that the agent says a sandbox has, empty for the machine's."""
+    body: Any = msgspec.json.decode(answer.body) if answer.body else {}
+    infos = (body.get("container_status") or {}).get("network_infos") or ()
+    found = [one for info in infos if info.get("name") for one in info.get("ip_addresses") or ()]
+    return str(found[0]["ip_address"]) if found else ""
+
+
+def _at(value: Any, address: str) -> Any:
+    """Return a payload with the pod's address where something stands for it."""
+    if isinstance(value, str):
+        return value.replace(POD_IP, address)
+    if isinstance(value, dict):
+        return {key: _at(one, address) for key, one in value.items()}
+    return [_at(one, address) for one in value] if isinstance(value, list) else value
 
 
 def _text(answer: Response) -> str:

@@ -113,7 +113,7 @@ class Node:
         volumes = effect.launch["container"].get("volumes") or []
         try:
             await asyncio.to_thread(self._disk.prepare, volumes, effect.message_path)
-            await self._containers.launch(
+            address = await self._containers.launch(
                 effect.uid, effect.sandbox, effect.container_id, effect.launch
             )
         except (LaunchRefused, DiskError) as error:
@@ -124,7 +124,7 @@ class Node:
             self.driver.put(inputs.LaunchFailed(*name, f"the node failed: {error!r}"))
             return
         self._timelines[effect.container_id] = Timeline(self.driver.clock.now())
-        self.driver.put(inputs.ContainerLaunched(*name))
+        self.driver.put(inputs.ContainerLaunched(*name, address))
         await self._wait(effect)
 
     async def _wait(self, effect: outbox.LaunchContainer) -> None:

@@ -16,7 +16,7 @@ from comity.kube.node.state import NodeFacts
 from comity.runtime import logs, process
 from comity.sdk.executor import Event, Executor, ExecutorFailed
 from comity.wire.mesos import executor as wire
-from comity.wire.mesos.v1 import Resource, TaskInfo
+from comity.wire.mesos.v1 import Attribute, Resource, TaskInfo
 
 T = TypeVar("T")
 
@@ -53,11 +53,17 @@ def make_node(config: Config, agent: Executor, body: wire.SubscribedBody) -> Nod
         name=body.agent_info.hostname,
         ip=config.ip,
         sandbox=str(config.sandbox),
+        has_bridge=_has_bridge(body.agent_info.attributes),
         cpus=_total(body.agent_info.resources, "cpus"),
         mem_mb=_total(body.agent_info.resources, "mem"),
         kubelet_port=_port(body.executor_info.resources),
     )
     return Node(config, decode_data(body.executor_info.data), facts, agent)
+
+
+def _has_bridge(attributes: tuple[Attribute, ...]) -> bool:
+    own = (one for one in attributes if one.name == "comity_network")
+    return any(one.text is not None and one.text.value == "bridge" for one in own)
 
 
 def _total(resources: tuple[Resource, ...], name: str) -> float:
