@@ -1,0 +1,126 @@
+"""Pods and apps on networks of their own, through the whole stack, as root."""
+
+import http.client
+import json
+import time
+
+import pytest
+
+from support.clusters import Cluster, eventually
+from support.images import MARKS, busybox, write_layout
+from support.networks import MARKS as NETWORK_MARKS
+
+pytestmark = [*MARKS, *NETWORK_MARKS]
+_PROGRAMS = "sh echo cat ls sleep test true httpd"
+SERVE = "echo $WHO > /who; exec httpd -f -p 8080 -h /"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Give a cluster whose agents find the image `box` in a layout."""
+    layouts = tmp_path_factory.mktemp("layouts")
+    base = busybox(programs=_PROGRAMS.split())
+    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin"]})
+    made = Cluster(
+        tmp_path_factory.mktemp("cluster"),
+        *("--agents", "2", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
+    )
+    try:
+        made.up()
+        made.dcos("cluster", "setup", made.urls["gateway"])
+        yield made
+    finally:
+        made.down()
+
+
+def ask(host, port):
+    deadline = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/who")
+            return connection.getresponse().read().decode().strip()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+def apply(kubernetes, name, **spec):
+    container = {
+        "name": "main",
+        "image": "box",
+        "command": ["sh", "-c", SERVE],
+        "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "ports": [{"name": "web", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"port": "web", "path": "/who"}, "periodSeconds": 1},
+        **spec.pop("container", {}),
+    }
+    given = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1, **spec},
+    }
+    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(given))
+
+
+def status(kubernetes, name):
+    return json.loads(kubernetes.kubectl("get", "pod", name, "-o", "json"))["status"]
+
+
+def ready(kubernetes, name):
+    def is_ready():
+        found = status(kubernetes, name).get("conditions") or ()
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
+
+    eventually(is_ready, f"{name} is ready")
+    return status(kubernetes, name)
+
+
+def test_a_pod_has_an_address_of_its_own_which_services_point_to(kubernetes):
+    apply(kubernetes, "web")
+    found = ready(kubernetes, "web")
+    address = found["podIP"]
+    assert address != found["hostIP"]
+    assert found["podIPs"] == [{"ip": address}]
+    assert ask(address, 8080) == address
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "web"}]},
+    }
+    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(service))
+
+    def endpoints():
+        made = json.loads(kubernetes.kubectl("get", "endpoints", "web", "-o", "json"))
+        subsets = made.get("subsets") or ()
+        return [each["ip"] for subset in subsets for each in subset.get("addresses") or ()]
+
+    eventually(lambda: endpoints() == [address], "the endpoints have the pod's address")
+    kubernetes.kubectl("delete", "pod", "web")
+
+
+def test_a_host_port_leads_to_the_pod_and_a_pod_of_the_host_network_has_none_of_its_own(kubernetes):
+    port = {"name": "web", "containerPort": 8080, "hostPort": 31390}
+    apply(kubernetes, "mapped", container={"ports": [port]})
+    assert ask("127.0.0.1", 31390) == ready(kubernetes, "mapped")["podIP"]
+    kubernetes.kubectl("delete", "pod", "mapped")
+    own = "echo $WHO > /who; exec httpd -f -p $WHO:31380 -h /"
+    probe = {"httpGet": {"port": 31380, "path": "/who"}, "periodSeconds": 1}
+    apply(
+        kubernetes,
+        "hosted",
+        hostNetwork=True,
+        container={
+            "command": ["sh", "-c", own],
+            "ports": [{"containerPort": 31380}],
+            "readinessProbe": probe,
+        },
+    )
+    found = ready(kubernetes, "hosted")
+    assert found["podIP"] == found["hostIP"]
+    kubernetes.kubectl("delete", "pod", "hosted")
