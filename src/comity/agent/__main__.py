@@ -136,6 +136,18 @@ def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
         action="store_true",
         help="kill tasks whose sandbox holds more than their disk resource",
     )
+    parser.add_argument(
+        "--cgroups-enable-cfs",
+        action="store_true",
+        help="make cpus a hard limit, not only a share",
+    )
+    parser.add_argument(
+        "--container-pids-max",
+        type=int,
+        default=default.container_pids_max,
+        metavar="N",
+        help="processes that a container may have (default: no limit)",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,6 +187,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         disk_watch_interval_s=args.disk_watch_interval,
         fetcher_cache_bytes=args.fetcher_cache_size,
         enforce_disk_quota=args.enforce_container_disk_quota,
+        cgroups_enable_cfs=args.cgroups_enable_cfs,
+        container_pids_max=args.container_pids_max,
         container_disk_watch_interval_s=args.container_disk_watch_interval,
     )
     if not 0 <= config.executor_reregistration_timeout_s <= REREGISTRATION_MAX_S:

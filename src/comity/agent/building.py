@@ -201,6 +201,7 @@ def for_group_task(
         cgroup=parent.id,
         cpus=shared.scalar("cpus"),
         mem_bytes=_bytes(shared),
+        cpu_quota=shared.scalar("cpus") if state.config.cgroups_enable_cfs else None,
     )
 
 
@@ -308,12 +309,21 @@ def _spec(
         **terminal_of(container),
         cpus=held.scalar("cpus"),
         mem_bytes=_bytes(held),
-        isolation=options.isolation,
+        cpu_quota=(held.scalar("cpus") or None) if state.config.cgroups_enable_cfs else None,
+        isolation=_counted(state, options.isolation),
         refusal=refusal,
     )
     if networks:
         found = _connected(found, networks)
     return found if options.entrypoint is None else _entered(found, options.entrypoint)
+
+
+def _counted(state: State, own: Isolation) -> Isolation:
+    """Return the isolation with the agent's own limit of processes, where it says none."""
+    limit = state.config.container_pids_max
+    if not limit or own.pids_max is not None:
+        return own
+    return msgspec.structs.replace(own, pids_max=limit)
 
 
 def _connected(spec: Spec, networks: tuple[Network, ...]) -> Spec:
@@ -356,8 +366,9 @@ def terminal_of(container: v1.ContainerInfo | None) -> dict[str, Any]:
 def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
     """Return the spec with limits above its requests: `cpus` a quota, `mem` in MB."""
     changes: dict[str, float | int | None] = {}
-    if "cpus" in limits and limits["cpus"].value < v1.UNLIMITED:
-        changes["cpu_quota"] = limits["cpus"].value
+    if "cpus" in limits:
+        cpus = limits["cpus"].value
+        changes["cpu_quota"] = None if cpus >= v1.UNLIMITED else cpus
     if "mem" in limits:
         mem = limits["mem"].value
         changes["mem_bytes"] = 0 if mem >= v1.UNLIMITED else int(mem * (1 << 20))

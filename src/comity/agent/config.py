@@ -85,6 +85,12 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     fetcher_cache_bytes: int = 2 << 30
     """Size of the cache for URIs that ask for it; in the work directory."""
     enforce_disk_quota: bool = False
-    """Whether a task is killed when its sandbox holds more than its `disk` resource."""
+    """Whether a task is killed when its sandbox, with what it changed in its image, holds more
+    than its `disk` resource."""
+    cgroups_enable_cfs: bool = False
+    """Whether `cpus` is a hard limit of processor time besides a share of it; a task's own limit
+    always is one."""
+    container_pids_max: int = 0
+    """Processes and threads that a container may have, unless it says otherwise; 0 is no limit."""
     container_disk_watch_interval_s: float = 15.0
     """Seconds between two measurements of the sandboxes' sizes."""

@@ -72,6 +72,13 @@ class Cgroups:
             return None
         return made if roots else None
 
+    @property
+    def kind(self) -> str:
+        """Which version of cgroups holds the limits."""
+        if "" in self._roots:
+            return "cgroups-v2"
+        return "cgroups-v1" if self._unified is None else "cgroups-hybrid"
+
     def _make_roots(self) -> None:
         for path in self._all_roots():
             path.mkdir(parents=True, exist_ok=True)

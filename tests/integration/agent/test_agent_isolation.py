@@ -225,3 +225,34 @@ async def test_the_cgroup_a_container_sees_is_its_own(kernel):
     script = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max"
     _, text = await run(kernel, "t", script)
     assert json.loads(text) == 32 << 20
+
+
+@pytest.fixture
+async def strict(tmp_path):
+    base = busybox(programs=PROGRAMS)
+    write_layout(tmp_path / "layouts" / "box", [base], {"Env": ["PATH=/bin"]})
+    flags = ("--enforce-container-disk-quota", "--container-disk-watch-interval", "0.1")
+    limits = ("--cgroups-enable-cfs", "--container-pids-max", "10")
+    layouts = ("--docker-registry", str(tmp_path / "layouts"))
+    async with Kernel(tmp_path, *flags, *limits, *layouts) as made:
+        yield made
+    assert left_behind(tmp_path) == []
+
+
+async def test_what_a_container_writes_over_its_image_counts_as_disk(strict):
+    async with strict.scheduler() as mesos:
+        script = "dd if=/dev/zero of=/big bs=1048576 count=20; exec sleep 600"
+        given = "cpus:0.1;mem:64;disk:8"
+        await mesos.launch({"id": "t", **image("box", value=script), "resources": given})
+        failed = await mesos.until_state("t", S.FAILED)
+        assert failed.reason is v1.Reason.CONTAINER_LIMITATION_DISK
+        assert "exceeds quota (8MB)" in failed.message
+
+
+async def test_an_agents_own_limits_of_processors_and_processes(strict):
+    script = (
+        "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; "
+        "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true"
+    )
+    _, found = await run(strict, "t", script)
+    assert [line.split()[0] for line in found.splitlines()] == ["10000", "10"]

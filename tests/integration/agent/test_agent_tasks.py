@@ -10,7 +10,7 @@ import pytest
 
 from comity.runtime.http import Client
 from comity.wire.mesos import v1
-from comity.wire.mesos.containers import CapabilityInfo, LinuxInfo, RLimit, RLimitInfo
+from comity.wire.mesos.containers import CapabilityInfo, DockerInfo, LinuxInfo, RLimit, RLimitInfo
 from support.kernel import Kernel, shell
 
 S = v1.TaskState
@@ -207,3 +207,17 @@ async def test_a_plain_process_has_the_limits_and_capabilities_it_asks_for(kerne
         lines = path.read_text().split()
         assert lines[:2] == ["100", "200"]
         assert [int(each, 16) for each in (lines[3], lines[5])] == [1 << 13, 1 << 13 | 1]
+
+
+async def test_what_an_agent_cannot_do_is_in_its_attributes_and_in_the_tasks_reason(tmp_path):
+    docker = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image="busybox"))
+    async with Kernel(tmp_path, "--no-images") as kernel, kernel.scheduler() as mesos:
+        await mesos.until(lambda: mesos.offers)
+        found = {one.name: one.text.value for one in mesos.offers[0].attributes if one.text}
+        assert found["comity_images"] == "none"
+        assert "--no-images" in found["comity_images_missing"]
+        assert found["comity_limits"] in ("cgroups-v1", "cgroups-v2", "cgroups-hybrid", "none")
+        await mesos.launch({"id": "t", "container": docker, **shell("true")})
+        failed = await mesos.until_state("t", S.FAILED)
+        assert failed.reason is v1.Reason.CONTAINER_LAUNCH_FAILED
+        assert found["comity_images_missing"] in failed.message

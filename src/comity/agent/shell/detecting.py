@@ -8,6 +8,7 @@ from comity.agent.config import AgentConfig
 from comity.core.errors import UserError
 from comity.resources import text
 from comity.resources.amounts import Kind, Resources
+from comity.runtime.containers.containerizer import Containerizer
 from comity.wire.mesos import v1
 
 _MB = 1 << 20
@@ -51,19 +52,20 @@ def _disk_mb(directory: Path) -> float:
     return float(whole - 5 * _GB_IN_MB if whole >= 10 * _GB_IN_MB else whole // 2)
 
 
-def attributes(
-    config: AgentConfig, *, has_images: bool, has_bridge: bool
-) -> tuple[v1.Attribute, ...]:
-    """Return the attributes given, and those that say what runs here.
+def attributes(config: AgentConfig, containerizer: Containerizer) -> tuple[v1.Attribute, ...]:
+    """Return the attributes given, and those that say what runs here, or why it does not.
 
     Raises:
         UserError: `--attributes` cannot be read.
     """
     own = {
-        "comity_images": "oci" if has_images else "none",
-        "comity_network": "bridge" if has_bridge else "host",
+        "comity_images": "oci" if containerizer.can_run_images else "none",
+        "comity_network": "bridge" if containerizer.networks.has_bridge else "host",
+        "comity_limits": containerizer.limits,
         "comity_host_image": str(config.allow_host_image).lower(),
     }
+    if not containerizer.can_run_images:
+        own["comity_images_missing"] = containerizer.no_oci
     found = []
     for entry in filter(None, (part.strip() for part in config.attributes.split(";"))):
         name, colon, value = (part.strip() for part in entry.partition(":"))

@@ -73,11 +73,7 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
     info = v1.AgentInfo(
         hostname=config.hostname or config.ip,
         port=config.port,
-        attributes=detecting.attributes(
-            config,
-            has_images=containerizer.can_run_images,
-            has_bridge=containerizer.networks.has_bridge,
-        ),
+        attributes=detecting.attributes(config, containerizer),
         domain=config.domain,
     )
     start = Start(config=config, info=info, resources=resources.write(total, refined=True))
@@ -110,7 +106,7 @@ async def _serve(
     tokens = keys.executor_tokens(config)
     effects.append(Actor(driver, state, launcher, containerizer, link, tokens))
     files = Files()
-    watcher = DiskWatcher(config, state, driver)
+    watcher = DiskWatcher(config, state, driver, containerizer)
     usage = Usage(containerizer, watcher.used)
     access = Access(config, known_principals(config.credentials), tokens)
     http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access)

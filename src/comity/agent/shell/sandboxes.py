@@ -9,8 +9,8 @@ from pathlib import Path
 
 from comity.agent.config import AgentConfig
 from comity.agent.inputs import DiskMeasured
-from comity.agent.state import State
-from comity.runtime.containers.containerizer import remove_sandbox
+from comity.agent.state import Executor, State
+from comity.runtime.containers.containerizer import Containerizer, remove_sandbox
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
 
@@ -58,10 +58,13 @@ def age_max_s(config: AgentConfig, usage: float) -> float:
 class DiskWatcher:
     """Measures what sandboxes hold, without holding up anything else."""
 
-    def __init__(self, config: AgentConfig, state: State, driver: Driver) -> None:
+    def __init__(
+        self, config: AgentConfig, state: State, driver: Driver, containerizer: Containerizer
+    ) -> None:
         self._config = config
         self._state = state
         self._driver = driver
+        self._containerizer = containerizer
         self.used: dict[str, int] = {}
         """Bytes by container, as measured last."""
 
@@ -77,11 +80,21 @@ class DiskWatcher:
             if executor.has_exited:
                 continue
             name = executor.container_id
-            found[name] = await asyncio.to_thread(size_of, executor.directory)
+            found[name] = sum(
+                [await asyncio.to_thread(size_of, path) for path in self._places(executor)]
+            )
             if self._config.enforce_disk_quota:
                 self._driver.put(DiskMeasured(executor.framework_id, executor.id, found[name]))
         self.used.clear()
         self.used.update(found)
+
+    def _places(self, executor: Executor) -> list[Path]:
+        """Return where an executor's containers write: its sandbox, and over their images."""
+        names = [executor.container_id]
+        for name in names:
+            names += self._state.children.get(name, ())
+        written = (self._containerizer.written_by(name) for name in names)
+        return [executor.directory, *filter(None, written)]
 
 
 def size_of(directory: Path) -> int:

@@ -41,9 +41,18 @@ class Containerizer:
         self.pods = pods
         self.networks = networks
         self._allow_host = allow_host
-        self._no_oci = no_oci
+        self.no_oci = no_oci
         """Why there are no image containers, and what to do about it."""
         self._preparing = asyncio.Semaphore(_PREPARING_MAX)
+
+    @property
+    def limits(self) -> str:
+        """How limits on processors and memory are held here: which cgroups, or none."""
+        return self.cgroups.kind if self.cgroups is not None else "none"
+
+    def written_by(self, container_id: str) -> Path | None:
+        """Return the directory of what a container changed in its image; None if it has none."""
+        return self.oci.written_by(container_id) if self.oci is not None else None
 
     @property
     def can_run_images(self) -> bool:
@@ -72,7 +81,7 @@ class Containerizer:
                 )
             return process.order(spec, self.cgroups, joined)
         if self.oci is None or self.oci.runtime is None:
-            raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self._no_oci}")
+            raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self.no_oci}")
         async with self._preparing:
             return await self.oci.order(spec)
 

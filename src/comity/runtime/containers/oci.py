@@ -162,6 +162,11 @@ class OciContainers:
             "pidfile": str(pidfile),
         }
 
+    def written_by(self, container_id: str) -> Path | None:
+        """Return the directory of what a container changed in its image; None if it has none."""
+        upper = self._bundles / container_id / "upper"
+        return upper if upper.is_dir() else None
+
     def kill_inside(self, container_id: str) -> None:
         """SIGKILL the process of a session, which would outlive the runtime that passes its I/O."""
         pidfile = self._directory / f"{container_id}.pid"

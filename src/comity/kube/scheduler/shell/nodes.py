@@ -1,5 +1,6 @@
 """Node objects of agents: created by the scheduler, kept by it while no executor runs."""
 
+import re
 from typing import Any
 
 from comity.kube.scheduler.outbox import EnsureNode, MarkNode
@@ -97,6 +98,10 @@ class Nodes:
         await self._api.patch("nodes", ("", effect.name), change, "status")
 
 
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+"""What Kubernetes takes as a label's value; attributes that say more are not labels."""
+
+
 def _labels(offer: v1.Offer) -> dict[str, str]:
     labels = {
         "kubernetes.io/hostname": offer.hostname,
@@ -104,7 +109,7 @@ def _labels(offer: v1.Offer) -> dict[str, str]:
         "kubernetes.io/arch": "amd64",
     }
     for one in offer.attributes:
-        if one.text is not None:
+        if one.text is not None and _LABEL_VALUE.fullmatch(one.text.value):
             labels[f"{ATTRIBUTE_LABEL}{one.name}"] = one.text.value
         elif one.scalar is not None:
             labels[f"{ATTRIBUTE_LABEL}{one.name}"] = f"{one.scalar.value:g}"
