@@ -124,3 +124,49 @@ def test_a_host_port_leads_to_the_pod_and_a_pod_of_the_host_network_has_none_of_
     found = ready(kubernetes, "hosted")
     assert found["podIP"] == found["hostIP"]
     kubernetes.kubectl("delete", "pod", "hosted")
+
+
+def app(cluster, **fields):
+    """Add an app of the image; return its tasks when they run."""
+    container = {"type": "MESOS", "docker": {"image": "box"}, **fields.pop("container", {})}
+    given = {"cmd": "echo $PORT0 > /who; exec httpd -f -p 8080 -h /", "cpus": 0.1, "mem": 32}
+    given |= {"container": container, "instances": 1, **fields}
+    path = cluster.home / "app.json"
+    path.write_text(json.dumps(given))
+    cluster.dcos("marathon", "app", "add", str(path))
+    name = fields["id"]
+
+    def tasks():
+        shown = json.loads(cluster.dcos("marathon", "app", "show", name))
+        return [one for one in shown["tasks"] if one["state"] == "TASK_RUNNING"]
+
+    wanted = given["instances"]
+    eventually(lambda: len(tasks()) == wanted and shown_healthy(cluster, name), f"{name} runs")
+    return tasks()
+
+
+def shown_healthy(cluster, name):
+    shown = json.loads(cluster.dcos("marathon", "app", "show", name))
+    return not shown.get("healthChecks") or shown["tasksHealthy"] == shown["instances"]
+
+
+@pytest.mark.parametrize("kind", ["MESOS", "DOCKER"])
+def test_instances_of_a_bridged_app_have_ports_of_the_offer_and_addresses(cluster, kind):
+    mapping = {"containerPort": 8080, "hostPort": 0, "name": "web"}
+    checks = [{"protocol": "HTTP", "path": "/who", "portIndex": 0, "intervalSeconds": 1}]
+    if kind == "MESOS":
+        checks = [{"protocol": "MESOS_HTTP", "path": "/who", "portIndex": 0, "delaySeconds": 0}]
+    found = app(
+        cluster,
+        id=f"/web-{kind.lower()}",
+        instances=2,
+        networks=[{"mode": "container/bridge"}],
+        container={"type": kind, "portMappings": [mapping]},
+        healthChecks=checks,
+    )
+    addresses = [one["ipAddresses"][0]["ipAddress"] for one in found]
+    assert len(set(addresses)) == 2
+    for task, address in zip(found, addresses, strict=True):
+        (port,) = task["ports"]
+        assert ask(address, 8080) == ask(task["host"], port) == str(port)
+    cluster.dcos("marathon", "app", "remove", f"/web-{kind.lower()}")

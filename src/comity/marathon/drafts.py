@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 
-from comity.marathon import rules
+from comity.marathon import network_drafts, rules
 from comity.wire.marathon import ids
 from comity.wire.marathon.apps import App
 
 Draft = dict[str, Any]
 
 SINGLE_INSTANCE_LABEL = "MARATHON_SINGLE_INSTANCE_APP"
-DEFAULT_PORTS = [{"port": 0, "name": "default", "protocol": "tcp"}]
 
 _VERSION_FIELDS = {"version": "", "versionInfo": None}
 
@@ -42,6 +41,7 @@ def merged(app: App, update: Draft) -> Draft:
         draft.pop("portDefinitions", None)
     if "uris" in update:
         draft.pop("fetch", None)
+    network_drafts.make_way(draft, update)
     draft.update({name: value for name, value in update.items() if name not in ("id", "version")})
     if "portDefinitions" in update:
         draft.pop("ports", None)  # clients send both; of an update, Marathon reads this one
@@ -54,7 +54,7 @@ def is_single_instance(draft: Draft) -> bool:
 
 
 def _migrated(draft: Draft) -> Draft:
-    """Translate `ports`, `uris` and Docker's own network field to their successors."""
+    """Translate `ports`, `uris`, `ipAddress` and Docker's network fields to their successors."""
     found = dict(draft)
     found["id"] = ids.resolve(found["id"])
     ports, definitions = found.pop("ports", None), found.get("portDefinitions")
@@ -62,6 +62,7 @@ def _migrated(draft: Draft) -> Draft:
         found["portDefinitions"] = [{"port": port, "protocol": "tcp"} for port in ports]
     elif ports is not None and definitions is not None:
         found["bothPorts"] = [one["port"] for one in definitions] != ports
+    network_drafts.migrate(found)
     uris = found.pop("uris", None)
     if uris and not found.get("fetch"):
         found["fetch"] = [_artifact(uri) for uri in uris]
@@ -76,9 +77,7 @@ def _artifact(uri: str) -> Draft:
 
 def _complete(draft: Draft) -> Draft:
     full = dict(draft) | _VERSION_FIELDS
-    full.setdefault("networks", [])
-    full["networks"] = full["networks"] or [{"mode": "host"}]
-    full.setdefault("portDefinitions", [dict(one) for one in DEFAULT_PORTS])
+    network_drafts.complete(full)
     full.setdefault("role", "*")
     full.setdefault("unreachableStrategy", {"inactiveAfterSeconds": 0, "expungeAfterSeconds": 0})
     capacity = 0.0 if is_single_instance(full) else 1.0

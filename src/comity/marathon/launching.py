@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comity.core.ids import AgentId, TaskId
+from comity.marathon import networking
 from comity.policy.placement import Fit
 from comity.wire.marathon import apps, ids
-from comity.wire.marathon.apps import App, Docker, HealthCheck, PortDefinition
+from comity.wire.marathon.apps import App, Docker
 from comity.wire.mesos import v1
 from comity.wire.mesos.base import UNLIMITED, Parameter
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
@@ -22,6 +23,8 @@ from comity.wire.mesos.containers import (
 )
 
 _LABEL_ENV_PREFIX = "MARATHON_APP_LABEL_"
+_DOCKERS = {"host": "HOST", "container/bridge": "BRIDGE", "container": "USER"}
+"""Docker's names of the modes of networks."""
 _ENV_MAX = 512
 """Label values from this length on are not passed to tasks (EnvironmentHelper.scala)."""
 
@@ -36,7 +39,7 @@ def task_info(app: App, task_id: TaskId, agent: tuple[AgentId, str], fit: Fit) -
         agent_id=v1.Id(value=agent[0]),
         resources=resources(fit),
         command=_command(app, environment(app, task_id, agent[1], fit.ports)),
-        container=_container(app),
+        container=_container(app, fit.ports),
         limits=_limits(app),
         health_check=_health_check(app, fit.ports),
         kill_policy=v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=grace_s * 1_000_000_000))
@@ -44,7 +47,7 @@ def task_info(app: App, task_id: TaskId, agent: tuple[AgentId, str], fit: Fit) -
         else None,
         labels=_labels(app.labels),
         discovery=v1.DiscoveryInfo(
-            visibility="FRAMEWORK", name=name, ports=_discovery_ports(app, fit.ports)
+            visibility="FRAMEWORK", name=name, ports=networking.discovery(app, fit.ports)
         ),
     )
 
@@ -79,7 +82,7 @@ def environment(app: App, task_id: str, host: str, ports: Sequence[int]) -> dict
     if app.container is not None and app.container.docker is not None:
         found["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
     found |= _label_environment(app.labels)
-    found |= _port_environment(app.port_definitions, ports)
+    found |= networking.environment(app, ports)
     found["HOST"] = host
     return found | app.env
 
@@ -92,21 +95,6 @@ def _label_environment(labels: Mapping[str, str]) -> dict[str, str]:
     }
     found = {f"{_LABEL_ENV_PREFIX}{key}": value for key, value in passed.items()}
     return {"MARATHON_APP_LABELS": " ".join(passed)} | found
-
-
-def _port_environment(
-    definitions: Sequence[PortDefinition], ports: Sequence[int]
-) -> dict[str, str]:
-    if not ports:
-        return {}
-    found = {f"PORT{index}": str(port) for index, port in enumerate(ports)}
-    for definition, port in zip(definitions, ports, strict=True):
-        found[f"PORT_{definition.port or port}"] = str(port)
-        if definition.name:
-            found[f"PORT_{definition.name.upper()}"] = str(port)
-    found["PORT"] = str(ports[0])
-    found["PORTS"] = ",".join(str(port) for port in ports)
-    return found
 
 
 def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
@@ -132,7 +120,7 @@ def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
     return v1.CommandInfo(shell=app.cmd is not None, value=app.cmd, **fields)
 
 
-def _container(app: App) -> v1.ContainerInfo | None:
+def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
     """Return the container; both of Marathon's engines run in the agent's own runtime."""
     given = app.container
     if given is None:
@@ -143,9 +131,10 @@ def _container(app: App) -> v1.ContainerInfo | None:
             for one in given.volumes
         ),
         "linux_info": _linux_info(given.linux_info),
+        "network_infos": networking.network_infos(app, ports),
     }
     if given.type == "DOCKER" and given.docker is not None:
-        return v1.ContainerInfo(type="DOCKER", docker=_docker(given.docker), **fields)
+        return v1.ContainerInfo(type="DOCKER", docker=_docker(app, given.docker, ports), **fields)
     image = None
     if given.docker is not None:
         image = Image(
@@ -156,10 +145,12 @@ def _container(app: App) -> v1.ContainerInfo | None:
     return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), **fields)
 
 
-def _docker(docker: Docker) -> DockerInfo:
+def _docker(app: App, docker: Docker, ports: Sequence[int]) -> DockerInfo:
+    mapped = [one for info in networking.network_infos(app, ports) for one in info.port_mappings]
     return DockerInfo(
+        port_mappings=tuple(mapped),
         image=docker.image,
-        network="HOST",
+        network=_DOCKERS[app.networks[0].mode],
         privileged=docker.privileged,
         parameters=tuple(Parameter(key=one.key, value=one.value) for one in docker.parameters),
         force_pull_image=docker.force_pull_image,
@@ -200,28 +191,6 @@ def _labels(labels: Mapping[str, str]) -> v1.Labels | None:
     return v1.Labels(labels=tuple(v1.Label(key=key, value=one) for key, one in labels.items()))
 
 
-def _discovery_ports(app: App, ports: Sequence[int]) -> v1.Ports:
-    found = [
-        v1.Port(
-            number=port,
-            name=definition.name,
-            protocol=protocol,
-            labels=_labels(definition.labels),
-        )
-        for definition, port in zip(app.port_definitions, ports, strict=True)
-        for protocol in definition.protocol.split(",")
-    ]
-    return v1.Ports(ports=tuple(found))
-
-
-def checked_port(check: HealthCheck, ports: Sequence[int]) -> int | None:
-    """Return the port that a health check looks at; None when the task has no such port."""
-    if check.port is not None:
-        return check.port
-    index = check.port_index or 0
-    return ports[index] if index < len(ports) else None
-
-
 def _health_check(app: App, ports: Sequence[int]) -> v1.HealthCheck | None:
     """Return the check that the agent makes, if there is one."""
     check = next((one for one in app.health_checks if not one.is_probed), None)
@@ -237,7 +206,7 @@ def _health_check(app: App, ports: Sequence[int]) -> v1.HealthCheck | None:
     if check.command is not None:
         command = v1.CommandInfo(value=check.command.value)
         return v1.HealthCheck(type="COMMAND", command=command, **timing)
-    port = checked_port(check, ports)
+    port = networking.checked_inside(app, check, ports)
     if port is None:
         return None
     if check.protocol == "MESOS_TCP":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from comity.marathon import networking
 from comity.marathon.state import Instance
 from comity.policy.placement import Constraint, Demand, Operator, Placed, PortDemand
 from comity.wire.marathon.apps import App
@@ -17,7 +18,6 @@ def constraints_of(app: App) -> tuple[Constraint, ...]:
 
 def demand_of(app: App) -> Demand:
     """Return what one instance of an app asks of an offer."""
-    fixed = app.require_ports
     return Demand(
         scalars={
             "cpus": app.cpus,
@@ -25,7 +25,7 @@ def demand_of(app: App) -> Demand:
             "disk": app.disk,
             "gpus": float(app.gpus),
         },
-        ports=PortDemand(tuple(one.port if fixed else 0 for one in app.port_definitions)),
+        ports=PortDemand(networking.demanded(app)),
         roles=app.accepted_resource_roles or ("*",),
         constraints=constraints_of(app),
         instances=app.instances,

@@ -7,6 +7,7 @@ paths of Marathon's own rules are Marathon's, since scripts and tests compare th
 import re
 from typing import Any
 
+from comity.marathon import network_drafts
 from comity.wire.marathon import ids
 from comity.wire.marathon.errors import invalid
 from comity.wire.marathon.reads import Errors, note
@@ -31,7 +32,6 @@ _COMMAND_TEXT = "AppDefinition must either contain one of 'cmd' or 'args', and/o
 _UNSUPPORTED = {
     "check": "generic checks are not supported yet; use healthChecks",
     "executorResources": "custom executors are not supported; leave executorResources out",
-    "ipAddress": "IP per task is not supported yet; use networks with mode host",
     "readinessChecks": "readiness checks are not supported yet; use healthChecks",
     "residency": "resident apps are not supported yet; leave residency out",
     "secrets": "secrets are not supported yet; pass plain environment values",
@@ -61,6 +61,7 @@ def check(app: Draft) -> None:
     _check_texts(app, errors)
     _check_container(app, errors)
     _check_limits(app, errors)
+    network_drafts.check(app, errors)
     _check_ports(app, errors)
     _check_health(app, errors)
     _check_roles(app, errors)
@@ -101,10 +102,6 @@ def _check_unsupported(app: Draft, errors: Errors) -> None:
         )
     if app["executor"] not in ("", "//cmd"):
         note(errors, "/executor", "only the command executor is supported: leave executor out")
-    for index, network in enumerate(app["networks"]):
-        if network["mode"] != "host":
-            text = f"network mode {network['mode']} is not supported yet; use host"
-            note(errors, f"/networks({index})/mode", text)
 
 
 def _refuse_known(found: Draft, texts: dict[str, str], path: str, errors: Errors) -> None:
@@ -140,21 +137,15 @@ def _check_container(app: Draft, errors: Errors) -> None:
     if not container:
         return
     _check_volumes(container, errors)
-    container.pop("portMappings", None)  # as Marathon does in host mode
     docker = container.get("docker")
     if docker is None:
         if container["type"] == "DOCKER":
             note(errors, "/container/docker", "not defined")
         return
-    network = docker.pop("network", None) or "HOST"
-    if network != "HOST":
-        text = f"network {network} is not supported yet; use HOST"
-        note(errors, "/container/docker/network", text)
     if container["type"] == "MESOS" and (docker["privileged"] or docker["parameters"]):
         name = "privileged" if docker["privileged"] else "parameters"
         note(errors, f"/container/docker/{name}", "must be empty unless the type is DOCKER")
     _refuse_known(docker, _UNSUPPORTED_DOCKER, "/container/docker", errors)
-    docker.pop("portMappings", None)
 
 
 def _check_volumes(container: Draft, errors: Errors) -> None:
@@ -188,7 +179,7 @@ def _check_ports(app: Draft, errors: Errors) -> None:
 
 
 def _check_health(app: Draft, errors: Errors) -> None:
-    count = len(app["portDefinitions"])
+    count = network_drafts.count_ports(app)
     agents = 0
     for index, one in enumerate(app["healthChecks"]):
         path = f"/healthChecks({index})"

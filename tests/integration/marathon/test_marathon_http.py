@@ -188,8 +188,41 @@ RULES = [
     ({"secrets": {"s": {"source": "x"}}}, "/secrets", "not supported"),
     ({"env": {"A": {"secret": "s"}}}, "/env/A", "not supported"),
     ({"residency": {}, "readinessChecks": [{}]}, "/readinessChecks", "not supported"),
-    ({"networks": [{"mode": "container/bridge"}]}, "/networks(0)/mode", "use host"),
-    ({"ipAddress": {"groups": ["x"]}}, "/ipAddress", "not supported"),
+    ({"networks": [{"mode": "container"}]}, "/networks(0)/name", "not defined"),
+    ({"networks": [{"mode": "host"}, {"mode": "container", "name": "x"}]}, "/networks", "exclude"),
+    ({"networks": [{"mode": "host", "name": "x"}]}, "/networks(0)/name", "mode container"),
+    (
+        {"networks": [{"mode": "container", "name": "x"}] * 2},
+        "/networks(1)/name",
+        "must be unique",
+    ),
+    (
+        {"networks": [{"mode": "container/bridge"}], "portDefinitions": [{"port": 0}]},
+        "/portDefinitions",
+        "use container.portMappings",
+    ),
+    (
+        {"networks": [{"mode": "host"}], "ipAddress": {"networkName": "x"}},
+        "/networks",
+        "in conjunction",
+    ),
+    (
+        {
+            "networks": [{"mode": "container", "name": "x"}],
+            "container": {"docker": {"image": "x"}, "portMappings": [{"name": "a"}]},
+        },
+        "/container/portMappings(0)/containerPort",
+        "must be set",
+    ),
+    (
+        {
+            "networks": [{"mode": "container/bridge"}],
+            "container": {"type": "MESOS", "portMappings": [{"hostPort": 31000}] * 2},
+        },
+        "/container/portMappings",
+        "Host ports must be unique.",
+    ),
+    ({"ipAddress": {"groups": ["x"]}}, "/ipAddress/groups", "not supported"),
     (
         {"container": {"type": "MESOS", "volumes": [{"containerPath": "x"}]}},
         "/container/volumes(0)/hostPath",
@@ -207,9 +240,9 @@ RULES = [
     ),
     ({"cpus": 1, "resourceLimits": {"cpus": 0.5}}, "/resourceLimits/cpus", "greater than or equal"),
     (
-        {"container": {"docker": {"image": "x", "network": "BRIDGE"}}},
+        {"container": {"docker": {"image": "x", "network": "NONE"}}},
         "/container/docker/network",
-        "use HOST",
+        "not supported",
     ),
     (
         {"unreachableStrategy": {"inactiveAfterSeconds": 9, "expungeAfterSeconds": 1}},

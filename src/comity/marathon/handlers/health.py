@@ -10,7 +10,7 @@ import msgspec
 
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.marathon import launching
+from comity.marathon import networking
 from comity.marathon.handlers import table
 from comity.marathon.handlers.events import emit
 from comity.marathon.handlers.killing import kill, record_failure
@@ -43,9 +43,10 @@ def on_probe_due(state: State, item: ProbeDue, now: Instant, out: Outbox) -> Non
     found = _watched(state, instance, item.check)
     if instance is None or found is None or instance.condition != "Running" or instance.leaving:
         return
-    _, check, health = found
-    port = launching.checked_port(check, instance.ports)
-    if health.probing or port is None:
+    app, check, health = found
+    at = (instance.host, instance.addresses)
+    target = networking.checked(app, check, instance.ports, at)
+    if health.probing or target is None:
         return
     health.probing = True
     out.launches.append(
@@ -53,8 +54,8 @@ def on_probe_due(state: State, item: ProbeDue, now: Instant, out: Outbox) -> Non
             task_id=item.task_id,
             check=item.check,
             protocol=check.protocol,
-            host=instance.host,
-            port=port,
+            host=target.host,
+            port=target.port,
             path=check.path or "/",
             timeout_s=float(check.timeout_seconds),
         )

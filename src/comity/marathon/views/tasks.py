@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from comity.marathon import service_ports
 from comity.marathon.state import Health, Instance, State
 from comity.wire.marathon import timestamps
 from comity.wire.marathon.errors import unknown_app
@@ -49,7 +50,7 @@ def task_json(state: State, instance: Instance) -> Json:
         "id": instance.task_id,
         "ipAddresses": [_address(one) for one in instance.addresses or (instance.host,)],
         "ports": list(instance.ports),
-        "servicePorts": [one.port for one in app.port_definitions] if app else [],
+        "servicePorts": service_ports.of_app(app) if app else [],
         "slaveId": instance.agent_id,
         "state": MESOS_STATES[instance.condition],
         "stagedAt": timestamps.render(instance.staged_at),

@@ -59,6 +59,41 @@ _PORT_MAPPING = record(
         "protocol": Field(literal("tcp", "udp", "udp,tcp"), default="tcp"),
         "name": Field(string(min_length=1, matches=_LEGACY_NAME)),
         "labels": Field(_LABELS),
+        "networkNames": Field(array(string(min_length=1))),
+    }
+)
+
+_NETWORK = record(
+    {
+        "mode": Field(literal("container", "container/bridge", "host"), default="container"),
+        "name": Field(string(min_length=1)),
+        "labels": Field(_LABELS),
+    }
+)
+
+_IP_ADDRESS = record(
+    {
+        "groups": Field(array(string())),
+        "labels": Field(_LABELS),
+        "networkName": Field(string(min_length=1)),
+        "discovery": Field(
+            record(
+                {
+                    "ports": Field(
+                        array(
+                            record(
+                                {
+                                    "number": Field(_PORT, required=True),
+                                    "name": Field(string(min_length=1), required=True),
+                                    "protocol": Field(literal("tcp", "udp"), default="tcp"),
+                                    "labels": Field(_LABELS),
+                                }
+                            )
+                        )
+                    )
+                }
+            )
+        ),
     }
 )
 
@@ -196,12 +231,12 @@ FIELDS: dict[str, Field] = {
     "gpus": Field(_SECONDS, default=0),
     "healthChecks": Field(array(_HEALTH_CHECK)),
     "instances": Field(_SECONDS, default=1),
-    "ipAddress": Field(anything),
+    "ipAddress": Field(_IP_ADDRESS),
     "killSelection": Field(literal("YOUNGEST_FIRST", "OLDEST_FIRST"), default="YOUNGEST_FIRST"),
     "labels": Field(_LABELS, default={}),
     "maxLaunchDelaySeconds": Field(_SECONDS, default=300),
     "mem": Field(number(minimum=0), default=128.0),
-    "networks": Field(array(record({"mode": Field(string(), default="container")}))),
+    "networks": Field(array(_NETWORK)),
     "portDefinitions": Field(array(_PORT_DEFINITION)),
     "ports": Field(array(_PORT)),
     "readinessChecks": Field(array(anything)),

@@ -53,10 +53,27 @@ class PortDefinition(Wire, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
 
 
-class Network(Wire, frozen=True, kw_only=True, gc=False):
-    """A network of the app."""
+class Network(Wire, frozen=True, kw_only=True):
+    """A network of the app: `host`, `container/bridge`, or `container` with a name."""
 
-    mode: str
+    mode: Literal["host", "container/bridge", "container"]
+    name: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class PortMapping(Wire, frozen=True, kw_only=True):
+    """A port of a container on a network of its own, and perhaps one of the host that leads there.
+
+    `host_port` 0 is any of the offer's, None is none; `container_port` 0 is the same as the host's.
+    """
+
+    container_port: int
+    host_port: int | None = None
+    service_port: int
+    protocol: str
+    name: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    network_names: tuple[str, ...] = ()
 
 
 class Parameter(Wire, frozen=True, kw_only=True):
@@ -111,13 +128,14 @@ class Docker(Wire, frozen=True, kw_only=True, gc=False):
     parameters: tuple[Parameter, ...]
 
 
-class Container(Wire, frozen=True, kw_only=True, gc=False):
+class Container(Wire, frozen=True, kw_only=True):
     """A container of either engine; both run in the agent's own runtime."""
 
     type: Literal["MESOS", "DOCKER"]
     volumes: tuple[Volume, ...]
     docker: Docker | None = None
     linux_info: LinuxInfo | None = None
+    port_mappings: tuple[PortMapping, ...] | None = None
 
 
 class Command(Wire, frozen=True, kw_only=True, gc=False):
