@@ -8,7 +8,7 @@ from support.clusters import Cluster, eventually
 from support.images import MARKS, busybox, write_layout
 
 pytestmark = MARKS
-_PROGRAMS = "sh echo cat ls sleep test true id touch hostname grep df stat tail"
+_PROGRAMS = "sh echo cat ls sleep test true id touch hostname grep df stat tail ps"
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,19 @@ def test_containers_of_a_pod_share_memory_and_a_volume_in_it(kubernetes):
     assert ended(kubernetes, "shared", "hear")["exitCode"] == 0
     assert kubernetes.kubectl("logs", "shared", "-c", "hear").split() == ["word", "more"]
     assert kubernetes.kubectl("logs", "shared", "-c", "say").split()[1] == "1024"
+
+
+def test_containers_of_a_pod_may_see_each_others_processes(kubernetes):
+    apply(
+        kubernetes,
+        "processes",
+        ("exec sleep 4321", {"name": "one"}),
+        ("until ps | grep 'sleep 4321'; do sleep 0.1; done; ps", {"name": "two"}),
+        shareProcessNamespace=True,
+    )
+    assert ended(kubernetes, "processes", "two")["exitCode"] == 0
+    assert "/pause" in kubernetes.kubectl("logs", "processes", "-c", "two")
+    kubernetes.kubectl("delete", "pod", "processes", "--grace-period", "1")
 
 
 def test_who_takes_too_much_memory_is_told(kubernetes):

@@ -235,6 +235,7 @@ def for_pod(
         sysctls=own.sysctls,
         shm_bytes=own.shm_bytes,
         share_ipc=own.share_ipc,
+        share_pid=own.share_pid,
         hosts=own.hosts,
         memory_volumes=own.memory_volumes,
         cpus=spec.cpus,

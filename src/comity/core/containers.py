@@ -104,6 +104,8 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shm_bytes: int | None = None
     share_ipc: bool = False
     """The machine's IPC namespace instead of one of its own."""
+    share_pid: bool = False
+    """One PID namespace for all its containers, kept by a process of its own."""
     hosts: tuple[str, ...] = ()
     """Further lines of /etc/hosts."""
     memory_volumes: dict[str, int] = {}

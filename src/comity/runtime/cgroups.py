@@ -8,6 +8,7 @@ An OCI runtime makes those of image containers, in every hierarchy; in a pod the
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from comity.core.errors import ComityError
 
 _ROOT = Path("/sys/fs/cgroup")
 _PERIOD_US = 100_000
+_KILLS = 20
+"""Times that a version 1 cgroup is gone through: what is in it may fork meanwhile."""
 
 
 class CgroupError(ComityError):
@@ -169,7 +172,8 @@ class Cgroups:
             _limit_memory_v1(self._roots["memory"] / container, limits.mem_bytes)
 
     def _limit_v2(self, path: Path, limits: "Limits") -> None:
-        weight = max(1, min(10_000, int(limits.cpus * 100)))
+        # As OCI runtimes turn shares into weights, so that all containers count alike.
+        weight = 1 + (min(max(2, int(limits.cpus * 1024)), 262_144) - 2) * 9999 // 262_142
         (path / "cpu.weight").write_text(str(weight))
         if limits.cpu_quota is not None:
             quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
@@ -182,11 +186,19 @@ class Cgroups:
                 (path / "memory.swap.max").write_text("0")
 
     def kill(self, container: str) -> bool:
-        """SIGKILL everything in a container at once; False where the kernel cannot."""
-        if self._unified is None:
-            return False
+        """SIGKILL everything in a container; False where some may be left, of those just forked."""
+        if self._unified is not None and self._killed_at_once(self._find(self._unified, container)):
+            return True
+        for root in (*self._roots.values(), *self._others):
+            for pid in _processes(self._find(root, container)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return False
+
+    def _killed_at_once(self, path: Path) -> bool:
+        """Kill all of a version 2 cgroup; False where it is not there, or the kernel cannot."""
         try:
-            (self._find(self._unified, container) / "cgroup.kill").write_text("1")
+            (path / "cgroup.kill").write_text("1")
         except OSError:
             return False
         return True
@@ -218,9 +230,15 @@ class Cgroups:
 
     def remove(self, container: str) -> None:
         """Remove a container's cgroups, killing what is left in them."""
-        self.kill(container)
+        for _ in range(_KILLS):
+            if self.kill(container) or not self._is_populated(container):
+                break
+            time.sleep(0.002)
         for root in (*self._all_roots(), *self._others):
             _remove(self._find(root, container))
+
+    def _is_populated(self, container: str) -> bool:
+        return any(_processes(self._find(root, container)) for root in self._roots.values())
 
     def close(self) -> None:
         """Remove the agent's own cgroups once they are empty."""
@@ -228,6 +246,16 @@ class Cgroups:
             _remove(root)
             with contextlib.suppress(OSError):
                 root.parent.rmdir()
+
+
+def _processes(path: Path) -> list[int]:
+    """Return the processes of a cgroup and of those below it."""
+    found: list[int] = []
+    for directory, _, files in os.walk(path):
+        if "cgroup.procs" in files:
+            with contextlib.suppress(OSError):
+                found += map(int, Path(directory, "cgroup.procs").read_text().split())
+    return [pid for pid in found if pid]  # 0 is one that our PID namespace does not see
 
 
 def _delegate(path: Path) -> None:

@@ -14,7 +14,7 @@ from support.kernel import Kernel
 
 S = v1.TaskState
 pytestmark = MARKS
-_PROGRAMS = "sh echo cat ls sleep test true id hostname tail readlink"
+_PROGRAMS = "sh echo cat ls sleep test true id hostname tail readlink ps setsid grep"
 PROGRAMS = _PROGRAMS.split()
 HOG = "x=x; while :; do x=$x$x; done"
 
@@ -171,3 +171,20 @@ async def test_a_pod_that_cannot_be_made_says_why_and_leaves_nothing(agent, fiel
     assert answer.status == 400
     assert reason in answer.body.decode()
     assert not (agent.kernel.directory / "a/sandboxes/p").exists()
+
+
+async def test_a_pod_may_share_its_processes(kernel, agent):
+    await agent.launch("p", is_pod=True, isolation={"share_pid": True})
+    await agent.launch("p/one", **of_box("setsid sleep 777 & exec sleep 778"))
+    status, text = await agent.run("p/two", "until ps | grep 777; do sleep 0.05; done; ps")
+    assert status == 0
+    assert all(name in text for name in ("/pause", "sleep 777", "sleep 778"))
+    await kernel.restart_agent()
+    assert (await agent.call("KILL_CONTAINER", "p/one", signal=9)).status == 200
+    assert (await agent.call("WAIT_CONTAINER", "p/one")).status == 200
+    gone = "while ps | grep 'sleep 77[78]' | grep -v grep; do sleep 0.05; done; ps"
+    status, text = await agent.run("p/three", gone)
+    assert status == 0
+    assert "/pause" in text
+    assert (await agent.call("KILL_CONTAINER", "p", signal=9)).status == 200
+    assert (await agent.call("REMOVE_CONTAINER", "p")).status == 200

@@ -90,8 +90,7 @@ def test_a_pod_has_its_name_sysctls_aliases_and_memory():
     }
     assert sandbox(hostNetwork=True) == {"isolation": {}}
     assert sandbox(hostname="other")["isolation"] == {"hostname": "other"}
-    with pytest.raises(ConfigError, match="shareProcessNamespace"):
-        sandbox(shareProcessNamespace=True)
+    assert sandbox(hostNetwork=True, shareProcessNamespace=True)["isolation"] == {"share_pid": True}
 
 
 def limited(name, **limits):

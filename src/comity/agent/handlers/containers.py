@@ -171,7 +171,7 @@ def _resume_container(state: State, container: Container, now: Instant, out: Out
     if executor is not None and framework is not None and not framework.checkpoint:
         _end_unsaved(state, executor, container, out)
         return
-    if container.spec.is_pod:
+    if container.spec.is_pod and not container.has_process:
         # Made once more if need be; one that was on its way is heard of in any case.
         out.launches.append(LaunchContainer(container.spec))
     for played, task in _tasks_in(state, container):

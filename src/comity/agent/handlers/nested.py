@@ -59,13 +59,14 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
     if not (spec.command or spec.arguments or spec.is_pod) and spec.image is None:
         refuse(item.to, 400, "a container without image needs a command", out)
         return
+    keeps_pids = spec.is_pod and spec.pod is not None and spec.pod.share_pid
     container = Container(
         id=item.container_id,
         wire_id=item.body.container_id,
         spec=spec,
-        has_image=spec.image not in (None, building.HOST_IMAGE),
+        has_image=spec.image not in (None, building.HOST_IMAGE) or keeps_pids,
         launch_to=item.to,
-        has_process=not spec.is_pod,
+        has_process=not spec.is_pod or keeps_pids,
     )
     state.containers[container.id] = container
     if container.parent is not None:

@@ -56,18 +56,14 @@ def isolation(pod: Pod, spec: Json, *, has_image: bool) -> Json:
 
 
 def sandbox(pod: Pod) -> Json:
-    """Return the isolation that the containers of a pod share.
-
-    Raises:
-        ConfigError: it asks for what this node cannot do.
-    """
+    """Return the isolation that the containers of a pod share."""
     spec = pod.spec
-    if spec.get("shareProcessNamespace"):
-        raise ConfigError("shareProcessNamespace is not supported; give each container its own")
     context = spec.get("securityContext") or {}
     found: Json = {}
     if not spec.get("hostNetwork"):
         found["hostname"] = (spec.get("hostname") or pod.name)[:63].rstrip("-.")
+    if spec.get("shareProcessNamespace"):
+        found["share_pid"] = True
     if spec.get("hostIPC"):
         found["share_ipc"] = True
     if sysctls := context.get("sysctls"):

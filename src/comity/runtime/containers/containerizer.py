@@ -12,7 +12,7 @@ import msgspec
 from comity.core.containers import Spec
 from comity.core.networks import Joined
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import accounting, process, sandbox_links, volumes
+from comity.runtime.containers import accounting, pause, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
 from comity.runtime.containers.pods import Pods
@@ -62,7 +62,7 @@ class Containerizer:
     async def prepare(self, spec: Spec) -> dict[str, Any] | None:
         """Make everything a container needs, and return the launcher's order to start it.
 
-        There is nothing to start of a pod.
+        There is nothing to start of a pod, unless it shares a PID namespace.
 
         Raises:
             ContainerRefused: it cannot be started as described.
@@ -72,7 +72,7 @@ class Containerizer:
         make_sandbox(spec)
         spec, joined = await self._connected(spec)
         if spec.is_pod:
-            return None
+            return await self._pausing(spec, joined or {})
         if spec.image is None or spec.image == HOST_IMAGE:
             if spec.image == HOST_IMAGE and not self._allow_host:
                 raise ImageRefused(
@@ -84,6 +84,15 @@ class Containerizer:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self.no_oci}")
         async with self._preparing:
             return await self.oci.order(spec)
+
+    async def _pausing(self, spec: Spec, joined: dict[str, str]) -> dict[str, Any] | None:
+        """Return the order for the process that a pod's PID namespace needs; others need none."""
+        if spec.pod is None or not spec.pod.share_pid:
+            return None
+        if self.oci is None or self.oci.runtime is None or not pause.can_run():
+            await self.pods.remove(spec.id)
+            raise ImageRefused(f"a pod cannot share its processes on this agent: {self.no_oci}")
+        return self.oci.pause(spec, joined)
 
     async def _connected(self, spec: Spec) -> tuple[Spec, dict[str, str] | None]:
         """Make a container's pod where that has networks; tell it its address in there."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.containers import bundles, kernel, provided
+from comity.runtime.containers import bundles, kernel, pause, provided
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
@@ -88,6 +88,22 @@ class OciContainers:
             raise
         return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
 
+    def pause(self, spec: Spec, namespaces: dict[str, str]) -> dict[str, Any]:
+        """Prepare the process that keeps a pod's PID namespace; return the order for it.
+
+        Raises:
+            ContainerRefused: the disk.
+        """
+        bundle = self._bundles / spec.id
+        cgroup = f"{self._cgroup}/{spec.id}/{pause.NAME}"
+        try:
+            pause.write(bundle / "root")
+            config = pause.configuration(bundle / "root", cgroup, namespaces)
+            (bundle / "config.json").write_text(json.dumps(config))
+        except OSError as error:
+            raise ContainerRefused(f"cannot prepare the pod: {error}") from error
+        return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
+
     async def _place(self, spec: Spec, bundle: Path, sources: dict[str, str]) -> bundles.Place:
         """Return where a container's parts are, with its pod made."""
         root, pod = bundle / "root", spec.pod
@@ -95,14 +111,20 @@ class OciContainers:
             return bundles.Place(root, f"{self._cgroup}/{spec.id}", sources)
         sandbox = await self._pods.ensure(pod)
         above = f"{pod.id}/" if pod.id != spec.id else ""
+        joined = sandbox.namespaces
+        if pod.share_pid and not spec.isolation.share_pid:
+            joined = {**joined, "pid": f"/proc/{self._pid(pod.id)}/ns/pid"}
         return bundles.Place(
             root,
             f"{self._cgroup}/{above}{spec.id}",
             sources,
-            namespaces=sandbox.namespaces,
+            namespaces=joined,
             files=sandbox.files,
             shm=sandbox.shm,
         )
+
+    def _pid(self, container_id: str) -> str:
+        return (self._directory / f"{container_id}.pid").read_text().strip()
 
     def _exec(self, spec: Spec) -> list[str]:
         argv = ["/bin/sh", "-c", spec.command or ""] if spec.shell else list(spec.arguments)
