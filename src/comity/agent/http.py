@@ -3,6 +3,7 @@
 Routes are served with and without `/slave(1)` in front.
 """
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -53,12 +54,19 @@ from comity.wire.mesos import executor as wire
 from comity.wire.mesos.codec import Format
 from comity.wire.mesos.sessions import ProcessIO
 
+_ENDING_S = 5.0
+"""How long a session may go on that has closed its output."""
+
 
 class Lines(Protocol):
     """The input and output of containers, as far as requests need them (shell.switchboard)."""
 
     def is_attachable(self, container_id: str) -> bool:
         """Whether somebody can be attached to a container."""
+        ...
+
+    def is_over(self, container_id: str) -> bool:
+        """Whether a container writes no more."""
         ...
 
     def attach(self, container_id: str, stream: Stream, format: Format) -> bool:
@@ -228,6 +236,9 @@ class AgentHttp:
         return stream
 
     async def _kill(self, name: str) -> None:
+        if self._lines.is_over(name):
+            # It has closed its output, not its client: it is about to end, as itself.
+            await asyncio.sleep(_ENDING_S)
         await self._driver.ask(lambda to: KillAsked(to, name, 9))
 
     def _output(self, name: str, request: Request) -> Response | Stream:

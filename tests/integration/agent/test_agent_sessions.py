@@ -223,3 +223,13 @@ async def test_an_id_cannot_lead_out_of_the_sandboxes(kernel, http, value):
     status, body = await call(http, "LAUNCH_CONTAINER", {"value": value}, command={"value": "true"})
     assert status == 400
     assert b"ContainerID.value" in body
+
+
+async def test_a_session_that_closes_its_output_ends_as_itself(http, task):
+    one, two = http(), http()
+    assert await one.ask(session(task, "exec >&- 2>&-; sleep 0.3; exit 6")) == 200
+    assert await one.output() == {"STDOUT": b"", "STDERR": b""}
+    one.close()
+    wait = {"type": "WAIT_CONTAINER", "wait_container": {"container_id": inner(task)}}
+    assert await two.ask(wait) == 200
+    assert json.loads(await two.body())["wait_container"]["exit_status"] == 6 << 8

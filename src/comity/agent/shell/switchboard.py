@@ -230,6 +230,11 @@ class Switchboard:
         """Whether somebody can be attached to a container."""
         return container_id in self._lines
 
+    def is_over(self, container_id: str) -> bool:
+        """Whether a container writes no more, and all of it has been read."""
+        line = self._lines.get(container_id)
+        return line is not None and line.is_over
+
     async def feed(self, container_id: str, message: ProcessIO) -> None:
         """Give a container a piece of input, or its terminal another size."""
         line = self._lines.get(container_id)

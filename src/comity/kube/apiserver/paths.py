@@ -5,7 +5,7 @@ from comity.wire.kubernetes.resources import BY_PATH
 from comity.wire.kubernetes.status import ApiError, unknown_path
 
 _OF_NAMESPACES = ("status", "finalize")
-_LATER = ("exec", "attach", "portforward", "ephemeralcontainers", "proxy")
+_LATER = ("ephemeralcontainers", "proxy")
 
 
 def parse(path: str) -> Target:
@@ -40,7 +40,7 @@ def parse(path: str) -> Target:
         raise ApiError(
             501,
             "NotImplemented",
-            f"pods/{subresource} is not supported yet; `kubectl logs` and `dcos task log` are",
+            f"pods/{subresource} is not supported yet; `kubectl exec` and `port-forward` are",
         )
     if subresource and resource.subresource(subresource) is None:
         raise unknown_path()

@@ -57,6 +57,8 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     else:
         command = _image_command(spec, variables)
         info = _image_info(spec, mounts, message_path(facts, pod, container, container_id))
+    if spec.get("tty"):
+        info["tty_info"] = {}
     if user := security.user(pod.spec, spec):
         command["user"] = user
     command["environment"] = {

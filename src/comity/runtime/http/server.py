@@ -4,6 +4,7 @@ Rules it lives by, most of them because a Mesos client relies on them:
 - pipelined requests are answered in order, one at a time; idle connections are never closed by us;
 - a stream is chunked, one record per chunk, also when the client said `Connection: close`;
 - a body over `max_body` is a 413 before it is read to the end; malformed HTTP is a 400;
+- who asks for a WebSocket gets it from handlers that answer `Upgrade`; other upgrades are ignored;
 - a handler that raises is our bug: 500, logged with its trace, the connection goes on.
 """
 
@@ -19,6 +20,7 @@ from typing import Any, cast
 import httptools
 
 from comity.core.errors import UserError
+from comity.runtime.http.duplex import Duplex, Upgrade
 from comity.runtime.http.messages import Feed, Request, Response, Stream, reason_phrase
 
 _log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ Authenticate = Callable[[Request], Response | None]
 
 _FED = "application/recordio"
 """Requests of this type are handled as their bodies come."""
+_EARLY_MAX = 1 << 20
 _PIPELINE_MAX = 64
 """Requests of one connection that may wait; past it we stop reading from the peer."""
 
@@ -109,6 +112,9 @@ class _Connection(asyncio.Protocol):
         self._peer = ""
         self._keep_alive = True
         self._closing = False
+        self._switching = False
+        self._early = b""
+        """What came behind a request to switch protocols."""
         self._writable = asyncio.Event()
         self._writable.set()
         self._reset()
@@ -131,12 +137,21 @@ class _Connection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._switching:
+            self._early += data
+            if len(self._early) > _EARLY_MAX:
+                self.drop()
+            return
         if self._closing:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(Response(501, b"This server does not switch protocols.\n", "text/plain"))
+        except httptools.HttpParserUpgrade as upgrade:
+            # Its request is in the queue already, and is the last of this connection.
+            self._keep_alive = False
+            self._switching = self._headers.get("upgrade", "").lower() == "websocket"
+            self._closing = not self._switching
+            self._early = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(Response(400, f"Malformed HTTP request: {error}\n".encode(), "text/plain"))
 
@@ -265,7 +280,9 @@ class _Connection(asyncio.Protocol):
                 self._keep_alive = False  # what is left of the body is not read any more
         else:
             answer = item
-        if isinstance(answer, Stream):
+        if isinstance(answer, Upgrade):
+            await self._switch(answer)
+        elif isinstance(answer, Stream):
             await self._answer_stream(answer, head_only=head_only)
         else:
             self._put(_encode(answer, keep_alive=self._keep_alive, head_only=head_only))
@@ -283,6 +300,29 @@ class _Connection(asyncio.Protocol):
         except Exception:
             _log.exception("handler failed for %s %s", request.method, request.raw_path)
             return Response(500, b"Internal error; the server's log says where.\n", "text/plain")
+
+    async def _switch(self, answer: Upgrade) -> None:
+        """Give the connection to whoever serves the other protocol, and close it afterwards."""
+        transport = self._transport
+        if transport is None:
+            return
+        if not self._switching:
+            self._put(_encode(Response(426, b"", ""), keep_alive=False, head_only=False))
+            return
+        lines = ["HTTP/1.1 101 Switching Protocols"]
+        lines += [f"{name}: {value}" for name, value in answer.headers]
+        transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        duplex = Duplex(self._early)
+        transport.set_protocol(duplex)
+        duplex.connection_made(transport)
+        transport.resume_reading()
+        try:
+            await answer.run(duplex)
+        except Exception:
+            _log.exception("a connection that had switched protocols failed")
+        finally:
+            duplex.close()
+            self._server.connections.discard(self)
 
     async def _answer_stream(self, stream: Stream, *, head_only: bool) -> None:
         if self._transport is None:

@@ -1,11 +1,26 @@
-"""Reaches the kubelet endpoint of a pod's node: container logs."""
+"""Reaches the kubelet endpoint of a pod's node: logs, and connections into the pod.
+
+Who wants to run commands, attach or forward ports talks WebSocket with the node; after the switch
+of protocols only bytes are passed here.
+"""
 
 from urllib.parse import urlencode
 
 from comity.kube.apiserver.inputs import Target
 from comity.kube.apiserver.state import State
 from comity.runtime.driver import Driver
-from comity.runtime.http import Client, ClientStream, HttpError, Request, Response, Stream
+from comity.runtime.http import (
+    Client,
+    ClientStream,
+    Duplex,
+    HttpError,
+    Request,
+    Response,
+    Stream,
+    Upgrade,
+    duplex,
+    websockets,
+)
 from comity.wire.kubernetes import Json
 from comity.wire.kubernetes.status import ApiError, bad_request
 
@@ -17,6 +32,16 @@ _PASSED = (
     "limitBytes",
     "previous",
     "timestamps",
+)
+
+
+CONNECTIONS = {"exec": "exec", "attach": "attach", "portforward": "portForward"}
+"""Subresources of a pod that are connections, and the node's paths for them."""
+
+_SWITCHING = (
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
 )
 
 
@@ -47,18 +72,69 @@ class Kubelets:
         except HttpError as error:
             raise ApiError(502, "InternalError", f"the node does not answer: {error}") from error
         if stream.status != 200:
-            text = (await stream.read()).decode(errors="replace").strip()
+            body = await stream.read()
             await stream.__aexit__(None, None, None)
-            if stream.status in (400, 404):
-                raise bad_request(text)
-            raise ApiError(500, "InternalError", f"the node answered {stream.status}: {text}")
+            raise _refused(stream.status, body)
         answer = Stream("text/plain")
         self._driver.spawn(_pass_on(stream, answer))
         return answer
 
+    async def connect(self, request: Request, target: Target) -> Response:
+        """Join a client with the node of a pod, to run a command, attach or forward ports.
+
+        Raises:
+            ApiError: no such pod or container, it does not run, or the node does not answer.
+        """
+        pod = self._state.collections[target.resource].need((target.namespace, target.name)).obj
+        path = f"/{CONNECTIONS[target.subresource]}/{target.namespace}/{target.name}"
+        if target.subresource != "portforward":
+            path += f"/{_container(pod, request.arg('container'))}"
+        url = f"{_endpoint(self._state, pod)}{path}?{request.raw_query}"
+        if not websockets.is_wanted(request):
+            raise await self._refusal(url)
+        given = [(name, request.headers[name]) for name in _SWITCHING if name in request.headers]
+        try:
+            answer, node = await duplex.switch(
+                url, (("Upgrade", "websocket"), *given, *self._headers)
+            )
+        except HttpError as error:
+            raise ApiError(502, "InternalError", f"the node does not answer: {error}") from error
+        if node is None:
+            raise _refused(answer.status, answer.body)
+        joined = node
+
+        async def run(client: Duplex) -> None:
+            await duplex.join(client, joined)
+
+        return Upgrade(answer.headers, run)
+
+    async def _refusal(self, url: str) -> ApiError:
+        """Return why a client cannot be joined with a node, though not for its protocol.
+
+        kubectl asks once more in SPDY when we refuse a WebSocket, and shows that answer.
+        """
+        try:
+            answer = await self._client.request("GET", url, headers=self._headers)
+        except HttpError as error:
+            return ApiError(502, "InternalError", f"the node does not answer: {error}")
+        if answer.status != 426:
+            return _refused(answer.status, answer.body)
+        return bad_request(
+            "this is served over WebSocket only: use kubectl 1.31 or later, without "
+            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false and KUBECTL_PORT_FORWARD_WEBSOCKETS=false"
+        )
+
     async def close(self) -> None:
         """Drop connections."""
         await self._client.close()
+
+
+def _refused(status: int, body: bytes) -> ApiError:
+    """Return a node's refusal as our own."""
+    text = body.decode(errors="replace").strip()
+    if status in (400, 404, 426):
+        return bad_request(text)
+    return ApiError(500, "InternalError", f"the node answered {status}: {text}")
 
 
 async def _pass_on(source: ClientStream, answer: Stream) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from comity.kube.apiserver import codecs, discovery, openapi, patching, paths, views
 from comity.kube.apiserver.http import requests
-from comity.kube.apiserver.http.nodes import Kubelets
+from comity.kube.apiserver.http.nodes import CONNECTIONS, Kubelets
 from comity.kube.apiserver.inputs import (
     CollectionDeleted,
     ObjectDeleted,
@@ -29,6 +29,7 @@ from comity.wire.kubernetes import schemas
 from comity.wire.kubernetes.status import ApiError, bad_request, not_allowed, unknown_path
 
 _WATCH_MIN_S = 1800.0
+_POSTED = ("binding", "eviction", *CONNECTIONS)
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 
 Answer = Response | Stream
@@ -77,6 +78,8 @@ class ApiHttp:
     async def _get(self, request: Request, target: Target) -> Answer:
         if target.subresource == "log":
             return await self._kubelets.log(request, target)
+        if target.subresource in CONNECTIONS:
+            return await self._kubelets.connect(request, target)
         if target.subresource in ("binding", "eviction", "finalize"):
             raise not_allowed()
         if requests.flag(request, "watch") and not target.subresource:
@@ -120,10 +123,12 @@ class ApiHttp:
     # writes
 
     async def _post(self, request: Request, target: Target) -> Answer:
-        if (target.name and target.subresource not in ("binding", "eviction")) or (
+        if (target.name and target.subresource not in _POSTED) or (
             target.resource.is_namespaced and not target.namespace
         ):
             raise not_allowed()
+        if target.subresource in CONNECTIONS:
+            return await self._kubelets.connect(request, target)
         body, duplicates = requests.body(request)
         options = requests.options(request, duplicates)
         given = _object(body)
@@ -181,7 +186,7 @@ def _object(body: object) -> dict[str, Any]:
 
 
 def _must_name_object(target: Target) -> None:
-    if not target.name or target.subresource in ("binding", "eviction", "log"):
+    if not target.name or target.subresource in (*_POSTED, "log"):
         raise not_allowed()
 
 

@@ -74,7 +74,7 @@ class AgentContainers:
             if uid not in self._made:
                 await self._make(uid, sandbox)
             address = self._made[uid]
-        await self._launch(self._name(container_id), _at(payload, address))
+        await self._launch(self.name(container_id), _at(payload, address))
         return address
 
     async def _make(self, uid: str, sandbox: Json) -> None:
@@ -86,15 +86,15 @@ class AgentContainers:
 
     async def wait(self, container_id: str) -> Ended:
         """Return when the container has ended."""
-        return await self._wait(self._name(container_id))
+        return await self._wait(self.name(container_id))
 
     async def kill(self, container_id: str, signal: int) -> None:
         """Signal a container; one that has gone is fine."""
-        await self._kill(self._name(container_id), signal)
+        await self._kill(self.name(container_id), signal)
 
     async def remove(self, container_id: str) -> None:
         """Have the agent forget an ended container and delete its sandbox."""
-        await self._remove(self._name(container_id))
+        await self._remove(self.name(container_id))
         self.pods.pop(container_id, None)
 
     async def end_pod(self, uid: str) -> None:
@@ -141,12 +141,12 @@ class AgentContainers:
     def _pod(self, uid: str) -> Json:
         return {"value": uid, "parent": self._parent}
 
-    def _name(self, container_id: str) -> Json:
+    def name(self, container_id: str) -> Json:
         """Return a container's id for the agent; one that was never launched is in no pod."""
         return {"value": container_id, "parent": self._pod(self.pods.get(container_id, "none"))}
 
     def _inside(self, container_id: str, inner: str) -> Json:
-        return {"value": inner, "parent": self._name(container_id)}
+        return {"value": inner, "parent": self.name(container_id)}
 
     async def _kill(self, name: Json, signal: int) -> None:
         call = {"container_id": name, "signal": signal}

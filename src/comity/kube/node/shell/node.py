@@ -22,10 +22,12 @@ from comity.kube.node.shell.agents import AgentContainers, LaunchRefused
 from comity.kube.node.shell.api import NodeApi
 from comity.kube.node.shell.disk import DiskError, PodDisk
 from comity.kube.node.shell.events import EventRecorder
+from comity.kube.node.shell.inside import Inside
 from comity.kube.node.state import NodeFacts
 from comity.runtime.driver import Driver
 from comity.runtime.http import Client, Server
 from comity.sdk.executor import Executor
+from comity.sdk.sessions import Sessions
 from comity.wire.mesos.base import Id
 from comity.wire.mesos.states import TaskState
 from comity.wire.mesos.v1 import TaskStatus
@@ -55,7 +57,10 @@ class Node:
         self._events = EventRecorder(self._api, facts.name)
         self._statuses = podsync.StatusWriter(self._api, self.driver.put, self.driver.spawn)
         self._timelines: dict[str, Timeline] = {}
-        self._http = NodeHttp(self.machine.state, data.kubelet_token, self._log_of)
+        self._client = Client()
+        sessions = Sessions(f"http://{config.agent}", self._client, bearer)
+        inside = Inside(sessions, self._containers)
+        self._http = NodeHttp(self.machine.state, data.kubelet_token, self._log_of, inside)
         self._server = Server(self._http.router.handle, authenticate=self._http.authenticate)
         self._effects: dict[type, Callable[[Any], Coroutine[Any, Any, None]]] = {
             outbox.LaunchContainer: self._launch,
@@ -83,7 +88,7 @@ class Node:
         """Stop serving and drop the connections."""
         await self._http.close()
         await self._server.stop()
-        for client in (self._api, self._containers, self._actor):
+        for client in (self._api, self._containers, self._actor, self._client):
             await client.close()
 
     def _launch_effect(self, effect: Any) -> None:

@@ -1,4 +1,6 @@
-"""The node's HTTP endpoint, for the API server: logs, pods, health. Bearer token, plain HTTP.
+"""The node's HTTP endpoint, for the API server. Bearer token, plain HTTP.
+
+Logs, pods and health; commands in containers, attaching to them, connections to their ports.
 
 The paths are the kubelet's. Errors are one plain sentence, which the API server passes on.
 """
@@ -6,35 +8,58 @@ The paths are the kubelet's. Errors are one plain sentence, which the API server
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from comity.kube.node import views
+from comity.kube.node.http import forwarding, streaming
+from comity.kube.node.http.streaming import Streams
 from comity.kube.node.logs import LogQuery, LogReader, Timeline
-from comity.kube.node.state import Container, State
-from comity.runtime.http import Request, Response, Router, Stream
+from comity.kube.node.state import Container, Json, Pod, Stage, State
+from comity.runtime.http import Duplex, Request, Response, Router, Stream
 
 _POLL_S = 0.25
 """How often a follower looks for new lines."""
+
+_ALIVE = (Stage.RUNNING, Stage.STOPPING)
 
 TimelineOf = Callable[[str], tuple[Path, Timeline]]
 """Gives the log directory and the timeline of an incarnation, by its container id."""
 
 
+class Inside(Protocol):
+    """The way into pods (shell.inside)."""
+
+    streams: Streams
+
+    def name(self, container_id: str) -> Json:
+        """Return a container's id for the agent."""
+        ...
+
+    async def dial(self, container_id: str, port: int) -> Duplex:
+        """Connect to a port of the pod that a container is in."""
+        ...
+
+
 class NodeHttp:
     """The handlers over the machine's state."""
 
-    def __init__(self, state: State, token: str, timeline_of: TimelineOf) -> None:
+    def __init__(self, state: State, token: str, timeline_of: TimelineOf, inside: Inside) -> None:
         self._state = state
         self._token = token
         self._timeline_of = timeline_of
+        self._inside = inside
         self._followers: set[asyncio.Task[None]] = set()
         self.router = Router()
         self.router.add("GET", "/healthz", self._healthz)
         self.router.add("GET", "/pods", self._pods)
         self.router.add("GET", "/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        self.router.add("GET", "/exec/{namespace}/{pod}/{container}", self._exec)
+        self.router.add("GET", "/attach/{namespace}/{pod}/{container}", self._attach)
+        self.router.add("GET", "/portForward/{namespace}/{pod}", self._forward)
 
     def authenticate(self, request: Request) -> Response | None:
         """Refuse whoever does not show the API server's token."""
@@ -84,6 +109,50 @@ class NodeHttp:
         job.add_done_callback(self._followers.discard)
         return stream
 
+    async def _exec(
+        self, request: Request, namespace: str, pod: str, container: str
+    ) -> Response | Stream:
+        found = self._running(namespace, pod, container)
+        if isinstance(found, Response):
+            return found
+        ask = streaming.asked(request, self._inside.name(found.live_id))
+        if not ask.command:
+            return _refused(400, "you must specify at least 1 command for the container")
+        return self._inside.streams.exec(request, ask)
+
+    async def _attach(
+        self, request: Request, namespace: str, pod: str, container: str
+    ) -> Response | Stream:
+        found = self._running(namespace, pod, container)
+        if isinstance(found, Response):
+            return found
+        name = found.live_id
+        if found.spec.get("tty"):
+            ask = streaming.asked(request, self._inside.name(name))
+            return self._inside.streams.attach(request, ask)
+        reader = LogReader(*self._timeline_of(name), LogQuery(tail_lines=0, follow=True))
+        return self._inside.streams.watch(request, _lines(reader, found, name))
+
+    async def _forward(self, request: Request, namespace: str, pod: str) -> Response | Stream:
+        found = views.find_pod(self._state, namespace, pod)
+        if found is None:
+            return _refused(404, f'pod "{namespace}/{pod}" is not on this node')
+        name = _any_live(found)
+        if name is None:
+            return _refused(400, f'unable to forward port because pod "{pod}" is not running')
+        return forwarding.accept(request, lambda port: self._inside.dial(name, port))
+
+    def _running(self, namespace: str, pod: str, container: str) -> Container | Response:
+        found = views.find_pod(self._state, namespace, pod)
+        if found is None:
+            return _refused(404, f'pod "{namespace}/{pod}" is not on this node')
+        wanted = found.container(container)
+        if wanted is None:
+            return _refused(404, f'container "{container}" is not in pod "{pod}"')
+        if wanted.stage not in _ALIVE:
+            return _refused(400, f'container "{container}" in pod "{pod}" is not running')
+        return wanted
+
     async def _pour(
         self, reader: LogReader, stream: Stream, source: tuple[Container, str], *, follow: bool
     ) -> None:
@@ -103,6 +172,27 @@ class NodeHttp:
                     await asyncio.sleep(_POLL_S)
         finally:
             stream.close()
+
+
+async def _lines(reader: LogReader, container: Container, name: str) -> AsyncIterator[bytes]:
+    """Yield what a container writes from now on, until it ends."""
+    for block in reader.first():
+        yield block
+    while True:
+        is_over = container.live_id != name
+        data = reader.more(time.time(), is_over=is_over)
+        if data:
+            yield data
+        elif is_over:
+            return
+        else:
+            await asyncio.sleep(_POLL_S)
+
+
+def _any_live(pod: Pod) -> str | None:
+    """Return the id of a running container of a pod; all share its network."""
+    found = (each.live_id for each in pod.containers if each.stage in _ALIVE)
+    return next(found, None)
 
 
 async def _send(stream: Stream, data: bytes) -> bool:

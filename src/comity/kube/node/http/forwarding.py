@@ -1,0 +1,136 @@
+"""`kubectl port-forward`: streams of SPDY inside of a WebSocket, each pair one connection.
+
+kubectl opens two streams for each connection that it accepts: `error`, which only we write, and
+`data` (kubelet's port forwarding, requests told apart by `requestid`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from comity.runtime.http import Duplex, HttpError, Request, Response, websockets
+from comity.runtime.http.websockets import WebSocket
+from comity.wire import spdy, websocket
+
+PROTOCOLS = ("SPDY/3.1+portforward.k8s.io",)
+
+Dial = Callable[[int], Awaitable[Duplex]]
+"""Connects to a port of the pod."""
+
+
+def accept(request: Request, dial: Dial) -> Response:
+    """Answer a request to forward ports."""
+
+    async def run(socket: WebSocket, protocol: str) -> None:
+        await _Forwarding(socket, dial).serve()
+
+    return websockets.accept(request, PROTOCOLS, run)
+
+
+class _Connection:
+    """One connection to a port of the pod, and what has come for it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.error: int | None = None
+        """The stream that tells why it failed."""
+        self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        """An empty piece is the end."""
+        self.job: asyncio.Task[None] | None = None
+
+
+class _Forwarding:
+    """All connections of one client."""
+
+    def __init__(self, socket: WebSocket, dial: Dial) -> None:
+        self._socket = socket
+        self._dial = dial
+        self._session = spdy.Session()
+        self._by_request: dict[str, _Connection] = {}
+        self._by_stream: dict[int, _Connection] = {}
+
+    async def serve(self) -> None:
+        """Serve until the client leaves."""
+        try:
+            while (message := await self._socket.receive()) is not None:
+                for event in self._session.feed(message):
+                    await self._take(event)
+        except spdy.SpdyError as error:
+            await self._socket.close(websocket.PROTOCOL_ERROR, str(error))
+        finally:
+            jobs = [each.job for each in self._by_request.values() if each.job is not None]
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+
+    async def _take(self, event: spdy.Event) -> None:
+        match event:
+            case spdy.Opened():
+                await self._open(event)
+            case spdy.Data():
+                connection = self._by_stream.get(event.stream)
+                if connection is not None:
+                    if event.data:
+                        connection.pieces.put_nowait(event.data)
+                    if event.is_last:
+                        connection.pieces.put_nowait(b"")
+            case spdy.Reset():
+                connection = self._by_stream.pop(event.stream, None)
+                if connection is not None and connection.job is not None:
+                    connection.job.cancel()
+            case spdy.Pinged():
+                await self._socket.send(event.frame)
+            case spdy.GoneAway():
+                pass  # its connections go on until it leaves
+
+    async def _open(self, event: spdy.Opened) -> None:
+        port, kind = event.headers.get("port", ""), event.headers.get("streamtype", "")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            await self._socket.send(spdy.reset(event.stream))
+            return
+        request = event.headers.get("requestid", "")
+        connection = self._by_request.setdefault(request, _Connection(int(port)))
+        await self._socket.send(self._session.reply(event.stream))
+        if kind == "error":
+            connection.error = event.stream
+        elif kind == "data" and connection.job is None:
+            self._by_stream[event.stream] = connection
+            work = self._serve(request, connection, event.stream)
+            connection.job = asyncio.create_task(work)
+
+    async def _serve(self, request: str, connection: _Connection, stream: int) -> None:
+        try:
+            await self._connect(connection, stream)
+        finally:
+            self._by_stream.pop(stream, None)
+            self._by_request.pop(request, None)
+
+    async def _connect(self, connection: _Connection, stream: int) -> None:
+        try:
+            duplex = await self._dial(connection.port)
+        except HttpError as error:
+            text = f"an error occurred forwarding {connection.port}: {error}"
+            if connection.error is not None:
+                last = spdy.data(connection.error, text.encode(), is_last=True)
+                await self._socket.send(last)
+            await self._socket.send(spdy.reset(stream))
+            return
+        writing = asyncio.create_task(_write(duplex, connection.pieces))
+        try:
+            while data := await duplex.read():
+                await self._socket.send(spdy.data(stream, data))
+            await self._socket.send(spdy.data(stream, b"", is_last=True))
+            if connection.error is not None:
+                await self._socket.send(spdy.data(connection.error, b"", is_last=True))
+        finally:
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+            duplex.close()
+
+
+async def _write(duplex: Duplex, pieces: "asyncio.Queue[bytes]") -> None:
+    while data := await pieces.get():
+        duplex.write(data)
+        await duplex.drained()
+    duplex.close_writing()
