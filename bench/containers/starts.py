@@ -25,6 +25,7 @@ from comity.runtime.containers import runtimes
 from comity.runtime.containers.oci import OciContainers
 from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
+from comity.runtime.images.sources import Settings
 from comity.runtime.images.store import ImageStore
 from comity.sdk.scheduler import Scheduler
 from comity.wire.mesos import resources, scheduler, v1
@@ -78,7 +79,7 @@ async def whole_stack(directory: Path, layouts: Path, count: int) -> float:
 
 def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
     """Return the seconds that a loop of the runtime takes for roots that are prepared before."""
-    images = ImageStore(directory / "images", str(layouts))
+    images = ImageStore(directory / "images", Settings(str(layouts)))
     cgroups = Cgroups.detect("bench")
     pods = Pods(directory / "pods", cgroups, None)
     containers = OciContainers(runtime, directory / "containers", images, "bench", pods)

@@ -229,6 +229,29 @@ class FakeAgent(Upstream):
         self.router.add("GET", "/state", self.state)
         self.router.add("GET", "/files/browse", self.browse)
         self.router.add("GET", "/files/read", self.read)
+        self.images: dict[str, bool] = {}
+        self.router.add("GET", "/images", self.list_images)
+        self.router.add("POST", "/images", self.pull_image)
+        self.router.add("POST", "/api/v1", self.prune_images)
+
+    async def list_images(self, request):
+        shown = {"digest": f"sha256:{'a' * 64}", "layers": 2, "size_bytes": 1_500_000, "used_at": 0}
+        images = [{"name": name, "in_use": used, **shown} for name, used in self.images.items()]
+        pulls = [{"name": "slow", "done_bytes": 500, "total_bytes": 2000}]
+        return answer({"images": images, "pulls": pulls})
+
+    async def pull_image(self, request):
+        name = json.loads(request.body)["name"]
+        if name == "none":
+            return Response(400, b"image none is not in the registry\n", "text/plain")
+        self.images[name] = False
+        return answer({"name": name})
+
+    async def prune_images(self, request):
+        kept = json.loads(request.body)["prune_images"]["excluded_images"]
+        names = {one["docker"]["name"] for one in kept}
+        self.images = {name: used for name, used in self.images.items() if used or name in names}
+        return Response(200, b"")
 
     async def state(self, request):
         return answer({"frameworks": [{"id": "F", "executors": self.executors}]})

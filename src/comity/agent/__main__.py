@@ -38,6 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--attributes", default="", help="properties for placement rules")
     add("--domain", type=domains.parse, metavar="JSON", help="the agent's fault domain")
     add("--docker-registry", default="", help="registry URL, or directory of OCI layouts")
+    add("--docker-config", default="", metavar="JSON|FILE", help="credentials for registries")
+    add("--registries", type=Path, metavar="FILE", help="TOML: mirrors, insecure, ca of registries")
+    add(
+        "--image-gc-headroom",
+        type=float,
+        default=default.image_gc_headroom,
+        help="with less of the disk free, images that nothing uses go (%(default)g)",
+    )
+    add("--image-gc-interval", type=float, default=default.image_gc_interval_s, metavar="SECONDS")
+    add("--image-gc-excluded", default="", metavar="NAME,NAME", help="images that always stay")
     add("--no-images", action="store_true", help="run no image containers")
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
     add("--credentials", type=Path, help="file of callers' credentials")
@@ -164,6 +174,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         attributes=args.attributes,
         domain=args.domain,
         docker_registry=args.docker_registry,
+        docker_config=args.docker_config,
+        registries=args.registries,
+        image_gc_headroom=args.image_gc_headroom,
+        image_gc_interval_s=args.image_gc_interval,
+        image_gc_excluded=tuple(filter(None, args.image_gc_excluded.split(","))),
         allow_images=not args.no_images,
         allow_host_image=not args.forbid_host_image,
         credentials=args.credentials,

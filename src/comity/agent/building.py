@@ -32,6 +32,21 @@ def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
     return mesos is not None and mesos.image is not None and not mesos.image.cached
 
 
+def login_of(container: v1.ContainerInfo | None) -> str:
+    """Return the docker config that an image brings along, empty for none.
+
+    Raises:
+        Unsupported: it is not here, but named for a secret resolver.
+    """
+    mesos = container.mesos if container is not None else None
+    docker = mesos.image.docker if mesos is not None and mesos.image is not None else None
+    if docker is None or docker.config is None:
+        return ""
+    if docker.config.value is None:
+        raise Unsupported("the image's config is a reference: agents here have no secret resolver")
+    return docker.config.value.data.decode(errors="replace")
+
+
 def sandbox_of(
     state: State, framework_id: FrameworkId, executor_id: ExecutorId, container_id: str
 ) -> Path:
@@ -287,8 +302,9 @@ def _spec(
     spec_id, sandbox, held = what
     image = image_of(container)
     has_root = image is not None and image != HOST_IMAGE
-    options, refusal = Options(), ""
+    options, refusal, login = Options(), "", ""
     try:
+        login = login_of(container)
         options = isolating.options_of(container, isolation, has_root=has_root)
         mounts = mounting.mounts_of(container, mounting.Around(sandbox, parent, has_root))
         networks = networking.networks_of(container)
@@ -305,6 +321,7 @@ def _spec(
         working_directory=command.working_directory or options.working_directory,
         image=image,
         image_cached=not wants_fresh_image(container),
+        image_login=login,
         mounts=(*mounts, *options.mounts),
         volumes=volumes_of(state, held),
         **terminal_of(container),

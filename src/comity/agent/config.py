@@ -35,6 +35,16 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Fault domain (region and zone). A master that has none itself refuses agents with one."""
     docker_registry: str = ""
     """Registry URL, or a directory of OCI layouts, where images without a host are looked up."""
+    docker_config: str = ""
+    """Credentials for registries: a docker `config.json`, or the path of one."""
+    registries: Path | None = None
+    """TOML file of what is said of registries: mirrors, insecure, ca."""
+    image_gc_headroom: float = 0.1
+    """Share of the disk to keep free: with less, images that nothing uses are removed."""
+    image_gc_interval_s: float = 60.0
+    """Seconds between looks at that."""
+    image_gc_excluded: tuple[str, ...] = ()
+    """Images that are never removed."""
     allow_images: bool = True
     """Whether image containers may run here, where the machine can."""
     allow_host_image: bool = True

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from comity.agent import operator as reads
 from comity.agent import permissions, statistics, views
 from comity.agent.config import VERSION, AgentConfig
@@ -25,6 +27,7 @@ from comity.agent.state import Container, State
 from comity.policy.authorization import acls
 from comity.policy.authorization.deciding import allows
 from comity.runtime.containers.containerizer import Containerizer
+from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Feed, Request, Response, Router, Stream
@@ -76,6 +79,33 @@ class Lines(Protocol):
     async def feed(self, container_id: str, message: ProcessIO) -> None:
         """Give a container input."""
         ...
+
+
+class Images(Protocol):
+    """The agent's images (shell.images)."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this agent keeps images at all."""
+        ...
+
+    async def shown(self) -> dict[str, Any]:
+        """Return the images here, and what is being pulled."""
+        ...
+
+    async def pull(self, name: str) -> None:
+        """Fetch an image; raises ImageRefused."""
+        ...
+
+    async def prune(self, excluded: set[str]) -> object:
+        """Remove what nothing uses."""
+        ...
+
+
+class PullBody(msgspec.Struct, frozen=True):
+    """What is to be pulled."""
+
+    name: str
 
 
 class Usage:
@@ -154,8 +184,10 @@ class AgentHttp:
         usage: Usage,
         lines: Lines,
         access: Access,
+        images: Images,
     ) -> None:
         self._access = access
+        self._images = images
         self._driver = driver
         self._lines = lines
         self._state = state
@@ -170,6 +202,8 @@ class AgentHttp:
             self._router.add("GET", path, self._read(build))
         for path in ("/metrics", "/metrics/prometheus"):
             self._router.add("GET", path, self._prometheus)
+        self._router.add("GET", "/images", self._shown_images)
+        self._router.add("POST", "/images", self._pull_image)
         add_file_routes(self._router, files)
         add_process_routes(self._router, self._verbosity)
 
@@ -213,6 +247,24 @@ class AgentHttp:
         if isinstance(answer, Stream):
             return answer
         return in_format(answer, agent_responses.AgentResponse, format)
+
+    # images (ours; what Mesos has of it is PRUNE_IMAGES)
+
+    async def _shown_images(self, request: Request) -> Response:
+        return document(request, await self._images.shown())
+
+    async def _pull_image(self, request: Request) -> Response:
+        try:
+            name = msgspec.json.decode(request.body, type=PullBody).name
+        except msgspec.DecodeError as error:
+            return text(400, f'Expecting {{"name": "IMAGE"}}: {error}')
+        if not self._images.is_there:
+            return text(409, "Image containers cannot run on this agent")
+        try:
+            await self._images.pull(name)
+        except ContainerRefused as refused:
+            return text(400, str(refused))
+        return Response(200, msgspec.json.encode({"name": name}))
 
     # sessions
 
@@ -292,6 +344,11 @@ class AgentHttp:
             return answer_file_call(self._files, call)
         if isinstance(call, LoggingCall):
             return self._verbosity.answer(call)
+        if isinstance(call, operator.PruneImages):
+            excluded = call.prune_images.excluded_images if call.prune_images is not None else ()
+            names = {one.docker.name for one in excluded if one.docker is not None}
+            await self._images.prune(names)
+            return Response(200, b"")
         await self._driver.settled()
         if isinstance(call, operator.GetContainers):
             seen, usage = self._access.containers(self._state, request), self._usage()

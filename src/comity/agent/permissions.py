@@ -73,6 +73,8 @@ def may_call(state: State, acls: Acls, caller: Caller, call: operator.AgentCall)
             return allows(acls, Action.VIEW_FLAGS, caller.principal)
         case administration.SetLoggingLevel():
             return allows(acls, Action.SET_LOG_LEVEL, caller.principal)
+        case operator.PruneImages():
+            return allows(acls, Action.PRUNE_IMAGES, caller.principal)
         case operator.ReadFile():
             return may_read(state, acls, caller, call.read_file.path)
         case operator.ListFiles():

@@ -16,7 +16,7 @@ _CLAIMS = ("fid", "eid", "cid")
 _OPEN = frozenset({"/health", "/version"})
 """Paths that tell nothing and change nothing."""
 
-_READWRITE = frozenset({"/api/v1", "/logging/toggle"})
+_READWRITE = frozenset({"/api/v1", "/images", "/logging/toggle"})
 
 
 class Wanted(NamedTuple):

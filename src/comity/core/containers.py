@@ -135,6 +135,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     image: str | None = None
     """An image reference; None for a plain process."""
     image_cached: bool = True
+    image_login: str = ""
+    """A docker config with the credentials for the image; empty uses the agent's."""
     mounts: tuple[Mount, ...] = ()
     volumes: tuple[Mount, ...] = ()
     """Persistent volumes; a relative target is one in the sandbox."""

@@ -72,6 +72,18 @@ class Agent:
         """Return the agent's /state: frameworks, executors and where their sandboxes are."""
         return cast("Json", await self.rest.call("GET", "/state"))
 
+    async def images(self) -> Json:
+        """Return the agent's images, and what it is pulling (ours)."""
+        return cast("Json", await self.rest.call("GET", "/images"))
+
+    async def pull(self, name: str) -> None:
+        """Let the agent fetch an image; returns when it is there (ours)."""
+        await self.rest.call("POST", "/images", {"name": name})
+
+    async def operate(self, kind: str, body: Json) -> None:
+        """Make a call of the agent's operator API that answers nothing."""
+        await self.rest.call("POST", "/api/v1", {"type": kind, kind.lower(): body})
+
     async def browse(self, path: str) -> list[Json]:
         """List a directory of a sandbox."""
         found = await self.rest.call("GET", "/files/browse", query={"path": path})

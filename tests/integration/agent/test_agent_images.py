@@ -10,6 +10,9 @@ import pytest
 from comity.runtime.http import Response, Server
 from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
+from comity.runtime.images.layouts import source_in
+from comity.runtime.images.manifests import find
+from comity.runtime.images.references import parse
 from comity.wire.mesos import v1
 from support import sessions
 from support.images import MARKS, busybox, image, layer, left_behind, output, write_layout
@@ -147,7 +150,7 @@ async def test_a_registry_with_tokens_is_asked_once(kernel, layouts):
         assert len(registry.asked) == before
         await mesos.launch({"id": "c", **image(f"{host}:{port}/box:none", shell=False)})
         failed = await mesos.until_state("c", S.FAILED)
-        assert "404" in failed.message
+        assert "is not in the registry" in failed.message
     await server.stop()
 
 
@@ -186,15 +189,11 @@ async def test_memory_limits_bite_and_are_named(kernel):
 
 
 def test_a_layer_with_a_wrong_digest_is_refused(layouts, tmp_path):
-    from comity.runtime.images.references import parse
-    from comity.runtime.images.sources import LayoutDirectory, find_manifest
-
-    source = LayoutDirectory(layouts)
-    manifest = find_manifest(source, parse("box"))
-    digest = manifest["layers"][0]["digest"]
-    (layouts / "box" / "blobs" / "sha256" / digest[7:]).write_bytes(b"changed")
+    source = source_in(layouts, parse("box"))
+    layer = find(source, parse("box"))["layers"][0]
+    (layouts / "box" / "blobs" / "sha256" / layer["digest"][7:]).write_bytes(b"changed")
     with pytest.raises(ImageInvalid, match="digest mismatch"):
-        source.blob(parse("box"), digest, tmp_path / "layer")
+        source.blob(parse("box"), layer, tmp_path / "layer")
 
 
 @pytest.mark.parametrize(

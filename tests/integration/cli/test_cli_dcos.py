@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import io
-import json
-import sys
 
 import pytest
 
 from comity.cli import dcos
 from comity.runtime.http import Response
 from support.doors import real_cosmos, running
+from support.persons import Person
 from support.upstreams import FakeAgent, FakeMarathon, FakeMaster, FakeService, answer
 
 POD_UID = "0b6e2f3c-1111-4222-8333-444455556666"
@@ -81,27 +79,6 @@ def framework(framework_id, name, tasks, completed):
         "tasks": tasks,
         "completed_tasks": completed,
     }
-
-
-class Person:
-    """Somebody at a terminal."""
-
-    def __init__(self, door, capsys, monkeypatch):
-        self.door, self._capsys, self._monkeypatch = door, capsys, monkeypatch
-        self.out = self.err = ""
-
-    async def runs(self, line, *, code=0, stdin=None):
-        words = line.split() if isinstance(line, str) else line
-        if stdin is not None:
-            typed = io.TextIOWrapper(io.BytesIO(stdin.encode()))
-            self._monkeypatch.setattr(sys, "stdin", typed)
-        found = await asyncio.to_thread(dcos.main, words)
-        self.out, self.err = self._capsys.readouterr()
-        assert found == code, (self.out, self.err)
-        return self.out
-
-    async def json(self, line):
-        return json.loads(await self.runs(line))
 
 
 @pytest.fixture
@@ -269,6 +246,26 @@ async def test_nodes(person):
     assert "none" in out
     assert "master (leader)" in out
     assert [node["id"] for node in await person.json("node list --json")] == ["S0", "M"]
+
+
+async def test_images(person):
+    await person.runs("image pull --node S0 box:1")
+    assert person.err == "box:1 is on S0\n"
+    await person.runs("image pull --node S0 other")
+    person.door.agent.images["used"] = True
+    out = await person.runs("image list --node S0")
+    assert out.splitlines()[1].split()[:5] == ["box:1", "aaaaaaaaaaaa", "2", "1.5", "MB"]
+    assert person.err == "pulling slow: 500 B of 2.0 KB\n"
+    shown = await person.json("image list --node S0 --json")
+    assert [one["name"] for one in shown["images"]] == ["box:1", "other", "used"]
+    await person.runs("image prune --node S0 --keep box:1")
+    assert person.err == "removed other (1.5 MB)\n"
+    await person.runs("image prune --node S0 --keep box:1")
+    assert person.err.startswith("nothing to remove")
+    await person.runs("image pull --node S0 none", code=1)
+    assert "is not in the registry" in person.err
+    await person.runs("image list --node S9", code=1)
+    assert "There is no agent 'S9'" in person.err
 
 
 async def test_services(person):

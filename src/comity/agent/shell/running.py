@@ -14,6 +14,7 @@ from comity.agent.http import Access, AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
 from comity.agent.shell import connecting, detecting, keys
 from comity.agent.shell.acting import Actor
+from comity.agent.shell.images import ImageKeeper
 from comity.agent.shell.linking import Link
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.state import State
@@ -27,6 +28,7 @@ from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
 from comity.runtime.http.credentials import admit, known_principals, own_headers
+from comity.runtime.images import credentials, sources
 from comity.runtime.images.store import ImageStore
 from comity.runtime.journal import Journal
 from comity.runtime.launcher import client as launchers
@@ -40,6 +42,14 @@ _log = logging.getLogger(__name__)
 def _name(config: AgentConfig) -> str:
     """Return a short name for this agent on this machine, the same at every start."""
     return hashlib.sha256(str(config.work_dir.resolve()).encode()).hexdigest()[:12]
+
+
+def _registries(config: AgentConfig) -> sources.Settings:
+    return sources.Settings(
+        default=config.docker_registry,
+        logins=credentials.read(config.docker_config),
+        rules=sources.read_rules(config.registries),
+    )
 
 
 def _containerizer(config: AgentConfig) -> Containerizer:
@@ -57,7 +67,7 @@ def _containerizer(config: AgentConfig) -> Containerizer:
         if runtime is not None and not oci.can_overlay(directory):
             runtime = None
             reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
-        images = ImageStore(directory, config.docker_registry)
+        images = ImageStore(directory, _registries(config))
         containers = oci.OciContainers(runtime, directory, images, _name(config), pods)
     return Containerizer(
         cgroups, containers, pods, networks, allow_host=config.allow_host_image, no_oci=reason
@@ -109,7 +119,9 @@ async def _serve(
     watcher = DiskWatcher(config, state, driver, containerizer)
     usage = Usage(containerizer, watcher.used)
     access = Access(config, known_principals(config.credentials), tokens)
-    http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access)
+    oci_side = containerizer.oci
+    keeper = ImageKeeper(state, oci_side.images if oci_side is not None else None)
+    http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access, keeper)
     server = Server(http.handle, authenticate=admit if config.credentials is not None else None)
     hello = await launcher.connect()
     waiting = [one.id for one in state.containers.values() if not one.has_process]
@@ -131,6 +143,7 @@ async def _serve(
         asyncio.create_task(link.run()),
         asyncio.create_task(collector.run()),
         asyncio.create_task(watcher.run()),
+        asyncio.create_task(keeper.run()),
         asyncio.create_task(containerizer.networks.watch()),
     ]
     try:

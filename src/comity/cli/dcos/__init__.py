@@ -27,6 +27,7 @@ GROUPS = {
     "auth": Group("comity.cli.dcos.auth", "log in to the attached cluster"),
     "cluster": Group("comity.cli.dcos.cluster", "know several clusters, use one"),
     "config": Group("comity.cli.dcos.config", "settings of the attached cluster"),
+    "image": Group("comity.cli.dcos.image", "the container images that agents keep"),
     "kubernetes": Group(
         "comity.cli.dcos.kubernetes", "reach the Kubernetes that runs on the cluster"
     ),

@@ -51,7 +51,7 @@ class OciContainers:
         self.runtime = runtime
         """None where there is none any more: nothing starts, what ran before is still removed."""
         self._directory = directory
-        self._images = images
+        self.images = images
         self._pods = pods
         self._cgroup = f"/comity/{agent}"
         self._root = directory / "runtime"
@@ -72,11 +72,11 @@ class OciContainers:
                 "an image container cannot have a terminal of its own yet; start a session in it"
             )
         assert spec.image is not None
-        image = await self._images.get(spec.image, cached=spec.image_cached)
+        image = await self.images.get(spec.image, cached=spec.image_cached, login=spec.image_login)
         bundle = self._bundles / spec.id
         try:
             kernel.overlay(reversed(image.layers), bundle)
-            sources = await provided.provide(spec, bundle, self._images)
+            sources = await provided.provide(spec, bundle, self.images)
             place = await self._place(spec, bundle, sources)
             config = bundles.configuration(spec, image, place)
             (bundle / "config.json").write_text(json.dumps(config))

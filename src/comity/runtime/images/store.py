@@ -1,16 +1,26 @@
-"""The images of an agent: pulled once, unpacked once per layer, found again after a restart."""
+"""The images of an agent: pulled once, unpacked once per layer, found again after a restart.
+
+`layers/<digest>/` are layers, which images share; `images/<reference>.json` say what images are
+made of; `pulls/` is where both begin, and what an agent that was killed left there goes at its next
+start.
+"""
 
 import asyncio
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from comity.runtime.containers.errors import ImageRefused
-from comity.runtime.images import references, sources, unpacking
+from comity.runtime.images import credentials, manifests, references, sources, unpacking
+from comity.runtime.images.credentials import Logins
+
+_LAYERS_AT_ONCE = 3
 
 
 class Image(Struct, frozen=True):
@@ -24,67 +34,135 @@ class Image(Struct, frozen=True):
     user: str
 
 
-class ImageStore:
-    """Images under one directory: `layers/<digest>/`, `images/<reference>.json`."""
+class Kept(Struct, frozen=True):
+    """An image in the store."""
 
-    def __init__(self, directory: Path, registry: str) -> None:
+    name: str
+    digest: str
+    """Of its configuration: two names with the same one are the same image."""
+    layers: tuple[str, ...]
+    size_bytes: int
+    """Of its archives, as they came; layers may be shared with others."""
+    used_at: float
+
+
+class Pull(Struct):
+    """A pull that is under way."""
+
+    name: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    """0 until the manifest has come."""
+
+    def count(self, size: int) -> None:
+        """Take note of bytes that have come."""
+        self.done_bytes += size
+
+
+class ImageStore:
+    """The images under one directory. Its methods that block are for threads."""
+
+    def __init__(self, directory: Path, settings: sources.Settings) -> None:
         self._directory = directory
-        self._registry = registry
-        self._pulls: dict[str, asyncio.Task[Image]] = {}
+        self._settings = settings
+        self._running: dict[str, asyncio.Task[Image]] = {}
+        self.pulls: dict[str, Pull] = {}
+        """What is being pulled, by name."""
+        self._lock = threading.Lock()
+        self._claimed: dict[str, int] = {}
+        """Layers that pulls under way count on, which are not to be removed."""
         for name in ("layers", "images", "pulls"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         for stale in (directory / "pulls").iterdir():
             shutil.rmtree(stale, ignore_errors=True)
 
-    async def get(self, text: str, *, cached: bool = True) -> Image:
+    async def get(self, text: str, *, cached: bool = True, login: str = "") -> Image:
         """Return an image, pulling what is missing; the same pull is never made twice at once.
+
+        `login` is a docker config with credentials for this image.
 
         Raises:
             ImageRefused: it is not to be had; nothing of it stays.
         """
-        running = self._pulls.get(text)
+        logins = credentials.parse(login) if login else {}
+        key = f"{text} {hash(login)}"
+        running = self._running.get(key)
         if running is None:
-            running = asyncio.create_task(asyncio.to_thread(self._get, text, cached))
-            self._pulls[text] = running
-            running.add_done_callback(lambda _: self._pulls.pop(text, None))
+            running = asyncio.create_task(asyncio.to_thread(self._get, text, cached, logins))
+            self._running[key] = running
+            running.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(running)
 
-    def _get(self, text: str, cached: bool) -> Image:
+    def _get(self, text: str, cached: bool, logins: Logins) -> Image:
         reference = references.parse(text)
-        record = self._directory / "images" / f"{text.replace('/', '%')}.json"
-        if cached and record.exists():
-            image = self._load(json.loads(record.read_bytes()))
-            if all(os.path.isdir(layer) for layer in image.layers):
-                return image
-        source = sources.source_for(reference, self._registry)
-        manifest = sources.find_manifest(source, reference)
-        work = self._directory / "pulls" / f"{os.getpid()}-{abs(hash(text))}"
-        work.mkdir(parents=True, exist_ok=True)
+        if cached and (found := self._found(text)) is not None:
+            return found
+        pull = self.pulls[text] = Pull(text)
+        source = sources.source_for(reference, self._settings, logins, pull.count)
+        manifest = manifests.find(source, reference)
+        layers = manifest["layers"]
+        pull.total_bytes = sum(one.get("size", 0) for one in layers)
+        digests = [one["digest"] for one in layers]
+        self._claim(digests, 1)
+        work = self._directory / "pulls" / f"{os.getpid()}-{threading.get_ident()}"
         try:
-            config = work / "config"
-            source.blob(reference, manifest["config"]["digest"], config)
-            digests = [layer["digest"] for layer in manifest["layers"]]
-            for digest in digests:
-                self._unpack(source, reference, digest, work)
-            found = {"layers": digests, "config": json.loads(config.read_bytes()).get("config")}
+            work.mkdir(parents=True)
+            config = self._config(source, reference, manifest["config"], work)
+            with ThreadPoolExecutor(_LAYERS_AT_ONCE) as pool:
+                jobs = [
+                    pool.submit(self._unpack, source, reference, one, work / str(number))
+                    for number, one in enumerate(layers)
+                    if one["digest"] not in digests[:number]
+                ]
+                for job in jobs:
+                    job.result()
+            return self._keep(text, manifest, config)
         except OSError as error:
             raise ImageRefused(f"image {text} cannot be stored: {error}") from error
         finally:
+            self._claim(digests, -1)
+            self.pulls.pop(text, None)
             shutil.rmtree(work, ignore_errors=True)
-        draft = record.with_suffix(".new")
-        draft.write_text(json.dumps(found))
-        draft.replace(record)
-        return self._load(found)
+
+    def _found(self, text: str) -> Image | None:
+        """Return an image that is here whole."""
+        with self._lock:
+            try:
+                record = self._record(text)
+                image = self._load(json.loads(record.read_bytes()))
+                if not all(os.path.isdir(layer) for layer in image.layers):
+                    return None
+                record.touch()
+            except (FileNotFoundError, ValueError, KeyError):
+                return None
+            return image
+
+    def _config(
+        self,
+        source: manifests.Source,
+        reference: references.Reference,
+        descriptor: manifests.Document,
+        work: Path,
+    ) -> dict[str, Any]:
+        target = work / "config"
+        source.blob(reference, descriptor, target)
+        found: dict[str, Any] = json.loads(target.read_bytes())
+        manifests.check_architecture(found, reference)
+        return found
 
     def _unpack(
-        self, source: sources.Source, reference: references.Reference, digest: str, work: Path
+        self,
+        source: manifests.Source,
+        reference: references.Reference,
+        descriptor: manifests.Document,
+        work: Path,
     ) -> None:
-        final = self._layer(digest)
+        final = self._layer(descriptor["digest"])
         if final.is_dir():
             return
         archive, draft = work / "layer", work / "unpacked"
-        source.blob(reference, digest, archive)
-        draft.mkdir()
+        draft.mkdir(parents=True)
+        source.blob(reference, descriptor, archive)
         unpacking.unpack(archive, draft)
         archive.unlink()
         try:
@@ -92,7 +170,80 @@ class ImageStore:
         except OSError:
             if not final.is_dir():
                 raise
-            shutil.rmtree(draft)  # another pull, of another name of it, was faster
+            shutil.rmtree(draft)  # another pull, of another image with this layer, was faster
+
+    def _keep(self, text: str, manifest: manifests.Document, config: dict[str, Any]) -> Image:
+        found = {
+            "name": text,
+            "digest": manifest["config"]["digest"],
+            "layers": [one["digest"] for one in manifest["layers"]],
+            "size": sum(one.get("size", 0) for one in manifest["layers"]),
+            "config": config.get("config"),
+        }
+        record = self._record(text)
+        draft = record.with_suffix(".new")
+        draft.write_text(json.dumps(found))
+        with self._lock:
+            draft.replace(record)
+        return self._load(found)
+
+    def _claim(self, digests: list[str], sign: int) -> None:
+        with self._lock:
+            for digest in digests:
+                count = self._claimed.get(digest, 0) + sign
+                if count:
+                    self._claimed[digest] = count
+                else:
+                    del self._claimed[digest]
+
+    # what is here
+
+    def images(self) -> list[Kept]:
+        """Return the images in the store, the one used last first."""
+        with self._lock:
+            return self._images()
+
+    def _images(self) -> list[Kept]:
+        found = []
+        for record in (self._directory / "images").glob("*.json"):
+            try:
+                held = json.loads(record.read_bytes())
+                found.append(
+                    Kept(
+                        name=held.get("name") or record.stem.replace("%", "/"),
+                        digest=held.get("digest", ""),
+                        layers=tuple(held["layers"]),
+                        size_bytes=held.get("size", 0),
+                        used_at=record.stat().st_mtime,
+                    )
+                )
+            except (ValueError, KeyError, FileNotFoundError):
+                continue  # damaged: pulled again when it is asked for
+        return sorted(found, key=lambda one: -one.used_at)
+
+    def prune(self, in_use: set[str]) -> list[Kept]:
+        """Remove the images whose names are not in use, with layers that no other needs."""
+        with self._lock:
+            images = self._images()
+            removed = [one for one in images if one.name not in in_use]
+            for one in removed:
+                self._record(one.name).unlink(missing_ok=True)
+            needed = {
+                self._layer(digest).name
+                for one in images
+                if one.name in in_use
+                for digest in one.layers
+            } | {self._layer(digest).name for digest in self._claimed}
+            trash = self._directory / "pulls" / f"pruned-{os.getpid()}-{threading.get_ident()}"
+            trash.mkdir(parents=True, exist_ok=True)
+            for layer in (self._directory / "layers").iterdir():
+                if layer.name not in needed:
+                    layer.replace(trash / layer.name)
+        shutil.rmtree(trash, ignore_errors=True)
+        return removed
+
+    def _record(self, text: str) -> Path:
+        return self._directory / "images" / f"{text.replace('/', '%')}.json"
 
     def _layer(self, digest: str) -> Path:
         return self._directory / "layers" / digest.replace(":", "-")

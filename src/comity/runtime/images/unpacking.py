@@ -1,33 +1,48 @@
 """A layer's archive becomes a directory, safely.
 
-Nothing is written outside the directory, whatever names and links the archive has; device nodes are
-left out. Whiteouts become what overlay understands: a 0/0 character device, an opaque attribute.
+Nothing is written outside the directory, whatever names and links the archive has; an archive with
+device nodes is refused. Whiteouts become what overlay understands: a 0/0 character device, an
+opaque attribute.
 """
 
 import os
 import stat
 import tarfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
 
 from comity.runtime.images.errors import ImageInvalid
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def unpack(archive: Path, directory: Path) -> None:
-    """Unpack a plain or compressed tar file.
+    """Unpack a tar file: plain, or compressed by gzip, bzip2, xz or zstd.
 
     Raises:
-        ImageInvalid: no such archive, or an entry that leads out of the directory.
+        ImageInvalid: no such archive, or an entry that leads out of the directory or is a device.
     """
     root = Path(os.path.realpath(directory))
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with archive.open("rb") as file, _opened(file) as tar:
             for entry in tar:
                 _place(tar, entry, root)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, OSError, zlib.error) as error:
         raise ImageInvalid(f"a layer cannot be unpacked: {error}") from error
+
+
+def _opened(file: BinaryIO) -> tarfile.TarFile:
+    is_zstd = file.read(len(_ZSTD)) == _ZSTD
+    file.seek(0)
+    if is_zstd:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return tarfile.open(fileobj=reader, mode="r|")
+    return tarfile.open(fileobj=file, mode="r:*")
 
 
 def _place(tar: tarfile.TarFile, entry: tarfile.TarInfo, root: Path) -> None:
@@ -72,8 +87,10 @@ def _make(tar: tarfile.TarFile, entry: tarfile.TarInfo, target: Path, root: Path
         linked = inside(root, os.path.normpath(entry.linkname))
         os.link(linked, target, follow_symlinks=False)
         return False
+    elif entry.isfifo():
+        os.mkfifo(target)
     else:
-        return False
+        raise ImageInvalid(f"a layer has a device node: {entry.name}")
     return True
 
 

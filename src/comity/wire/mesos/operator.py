@@ -29,6 +29,7 @@ from comity.wire.mesos.administration import (
     UpdateWeights,
 )
 from comity.wire.mesos.base import ContainerID, DurationInfo, Id, Scalar, Wire
+from comity.wire.mesos.containers import Image
 from comity.wire.mesos.sessions import (
     AttachContainerInput,
     AttachContainerOutput,
@@ -306,6 +307,18 @@ class Teardown(Wire, frozen=True, kw_only=True, tag_field="type", tag="TEARDOWN"
     teardown: Annotated[TeardownBody, 16]
 
 
+class PruneImagesBody(Wire, frozen=True, kw_only=True):
+    """`agent.Call.PruneImages`: images to keep whatever uses them."""
+
+    excluded_images: Annotated[tuple[Image, ...], 1] = ()
+
+
+class PruneImages(Wire, frozen=True, kw_only=True, tag_field="type", tag="PRUNE_IMAGES"):
+    """Remove images that nothing uses."""
+
+    prune_images: Annotated[PruneImagesBody | None, 21] = None
+
+
 AgentCall = (
     LaunchNestedContainerSession
     | AttachContainerInput
@@ -314,6 +327,7 @@ AgentCall = (
     | SetLoggingLevel
     | GetOperations
     | GetResourceProviders
+    | PruneImages
     | LaunchContainer
     | LaunchNestedContainer
     | WaitContainer
