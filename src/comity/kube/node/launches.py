@@ -6,12 +6,13 @@ sees the machine's own files: a volume cannot appear at an absolute path there. 
 same path below the sandbox instead, and `COMITY_VOLUME_<NAME>` says where it is.
 """
 
+import base64
 import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 
 from comity.core.networks import BRIDGE
-from comity.kube.node import actions, addresses, environment, security
+from comity.kube.node import actions, addresses, environment, pullsecrets, security
 from comity.kube.node.environment import ConfigError
 from comity.kube.node.state import Container, ContainerKind, Json, NodeFacts, Pod
 from comity.resources import quantities
@@ -57,6 +58,9 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     else:
         command = _image_command(spec, variables)
         info = _image_info(spec, mounts, message_path(facts, pod, container, container_id))
+        if login := pullsecrets.docker_config(pod.spec, pod.resolved):
+            secret = {"type": "VALUE", "value": {"data": base64.b64encode(login).decode()}}
+            info["mesos"]["image"]["docker"]["config"] = secret
     if spec.get("tty"):
         info["tty_info"] = {}
     if user := security.user(pod.spec, spec):
@@ -109,7 +113,7 @@ def _mapping(port: Json) -> Json:
 
 def ignored(pod: Pod) -> list[str]:
     """Return the fields of the spec that have no effect on this node, to be told in an event."""
-    names = ("imagePullSecrets", "dnsConfig")
+    names = ("dnsConfig",)
     return sorted([*security.ignored(pod), *(name for name in names if pod.spec.get(name))])
 
 

@@ -58,6 +58,9 @@ def has_content(spec: Json) -> bool:
 
 
 def _references(spec: Json) -> Iterator[tuple[str, str]]:
+    for one in spec.get("imagePullSecrets") or ():
+        if name := one.get("name"):
+            yield "secret", name
     for volume in spec.get("volumes") or ():
         for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             if (found := source.get("configMap")) is not None:
