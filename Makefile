@@ -54,7 +54,7 @@ sim: venv ## run the kernel under simulated faults, SEEDS=1-1500 takes about a m
 	$(BIN)/comity sim --seeds $(SEEDS)
 
 bench: venv ## compare with baselines: bare processes, Docker Swarm, textbook algorithms, side by side (as root)
-	@for each in kernel/allocation kernel/failover kernel/state kernel/subscribers wire launch replicas containers/starts idle; do $(BIN)/python bench/$$each.py || exit 1; done
+	@for each in kernel/allocation kernel/failover kernel/state kernel/subscribers wire launch replicas containers/starts containers/network idle; do $(BIN)/python bench/$$each.py || exit 1; done
 
 constraints: venv ## write the installed versions to constraints.txt
 	@(head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable) > constraints.new && mv constraints.new constraints.txt

@@ -29,13 +29,13 @@ from comity.runtime.images.sources import Settings
 from comity.runtime.images.store import ImageStore
 from comity.sdk.scheduler import Scheduler
 from comity.wire.mesos import resources, scheduler, v1
-from comity.wire.mesos.containers import DockerImage, Image, MesosInfo
+from comity.wire.mesos.containers import DockerImage, Image, MesosInfo, NetworkInfo
 from support.kernel import Kernel
 
 SLEEP = ("sleep", "3600")
 
 
-def task(number: int, offer: v1.Offer) -> v1.TaskInfo:
+def task(number: int, offer: v1.Offer, networks: tuple[NetworkInfo, ...] = ()) -> v1.TaskInfo:
     """Return one sleeping container."""
     image = Image(type="DOCKER", docker=DockerImage(name="busybox"))
     return v1.TaskInfo(
@@ -44,11 +44,13 @@ def task(number: int, offer: v1.Offer) -> v1.TaskInfo:
         agent_id=offer.agent_id,
         resources=resources.write(text.parse("cpus:0.01;mem:16")),
         command=v1.CommandInfo(shell=False, value=SLEEP[0], arguments=SLEEP),
-        container=v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image)),
+        container=v1.ContainerInfo(
+            type="MESOS", mesos=MesosInfo(image=image), network_infos=networks
+        ),
     )
 
 
-async def through(url: str, count: int) -> float:
+async def through(url: str, count: int, networks: tuple[NetworkInfo, ...] = ()) -> float:
     """Return the seconds from ACCEPT to the last TASK_RUNNING, and end the tasks."""
     info = v1.FrameworkInfo(user="root", name="bench")
     start, up = 0.0, 0
@@ -57,7 +59,7 @@ async def through(url: str, count: int) -> float:
             if isinstance(event, scheduler.EventOffers) and not start:
                 [offer] = event.offers.offers
                 start = time.perf_counter()
-                mesos.accept([offer], [task(n, offer) for n in range(count)])
+                mesos.accept([offer], [task(n, offer, networks) for n in range(count)])
             elif isinstance(event, scheduler.EventUpdate):
                 mesos.acknowledge(event.update.status)
                 if event.update.status.state.is_terminal:
@@ -70,11 +72,13 @@ async def through(url: str, count: int) -> float:
     raise AssertionError("the stream of events has no end")
 
 
-async def whole_stack(directory: Path, layouts: Path, count: int) -> float:
+async def whole_stack(
+    directory: Path, layouts: Path, count: int, networks: tuple[NetworkInfo, ...] = ()
+) -> float:
     """Measure a master and an agent; the image is unpacked before."""
     async with Kernel(directory, "--docker-registry", str(layouts)) as kernel:
-        await through(kernel.master.url, 1)
-        return await through(kernel.master.url, count)
+        await through(kernel.master.url, 1, networks)
+        return await through(kernel.master.url, count, networks)
 
 
 def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
@@ -140,4 +144,5 @@ def main() -> None:
     print(f"  {own / theirs:.3f}x of docker run ({theirs:.2f} s); target: at most 0.1x")
 
 
-main()
+if __name__ == "__main__":
+    main()

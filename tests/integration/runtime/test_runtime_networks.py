@@ -80,6 +80,10 @@ def iptables(*argv):
     subprocess.run(["iptables", "-w", *argv], check=True)
 
 
+def delete_link(name):
+    subprocess.run(["ip", "link", "del", name], check=True)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -286,3 +290,33 @@ async def test_agents_share_the_bridge_and_the_last_removes_it(lab, tmp_path):
     await one.keep(set())
     await one.close()
     assert snapshot() == lab.before
+
+
+async def test_a_chain_that_somebody_removed_is_written_again(lab, tmp_path):
+    networks, netns, port = lab.networks(), lab.netns(), free_port()
+    await networks.attach("before", lab.netns(), (Network(ports=(PortMap(free_port(), 80),)),))
+    for rule in snapshot()[2]:
+        if f"-j COMITY-MAP-{NAME}" in rule:
+            iptables("-t", "nat", "-D", *rule.split()[1:])
+    iptables("-t", "nat", "-F", f"COMITY-MAP-{NAME}")
+    iptables("-t", "nat", "-X", f"COMITY-MAP-{NAME}")
+    await networks.attach("one", netns, (Network(ports=(PortMap(port, 80),)),))
+    assert sum("--to-destination" in rule for rule in snapshot()[2]) == 2
+    with serving(netns, tmp_path, "one"):
+        assert ask("127.0.0.1", port) == "one"
+
+
+async def test_after_a_reboot_the_book_is_empty_and_containers_join_anew(lab, monkeypatch):
+    networks, netns = lab.networks(), lab.netns()
+    await networks.attach("one", netns, (Network(ports=(PortMap(free_port(), 80),)),))
+    lab.drop_netns(netns)  # with a reboot all of it would go: namespace, links, bridge, rules
+    networks._bridge._firewall.remove()
+    delete_link(NAME)
+    for module in ("leases", "records"):
+        monkeypatch.setattr(f"comity.runtime.networks.{module}.boot_id", lambda: "another")
+    again = lab.networks()
+    await again.keep(set())
+    assert again.attachment("one") is None
+    assert snapshot() == lab.before
+    found = await again.attach("two", lab.netns(), (Network(),))
+    assert found.addresses[0].endswith(".2")

@@ -97,9 +97,11 @@ class Bridge:
         """Take back what was refused, and write the port maps."""
         refused = [isinstance(one, NetworkRefused) for one in results]
         self._forget(host, book, [w for w, no in zip(wishes, refused, strict=True) if no])
-        if any(wish.network.ports for wish in wishes):
+        keys = [self._key(wish.container) for wish in wishes if wish.network.ports]
+        mapped = [book.leases[key] for key in keys if key in book.leases]
+        if mapped and not self._firewall.add_maps(mapped):
             try:
-                self._firewall.map_ports(book.leases.values())
+                self._firewall.write(book.leases.values())
             except NetworkRefused as error:
                 results[:] = [error for _ in wishes]
                 self._forget(host, book, wishes)

@@ -100,10 +100,16 @@ class Networks:
             self._records.drop(container)
 
     async def keep(self, known: set[str]) -> None:
-        """Take off their networks all containers but these: those of a crash, or of a reboot."""
+        """Take off their networks all containers but these: those of a crash, or of a reboot.
+
+        Plugins are asked whether the others are on their networks still; what is not, is logged.
+        """
         strays = [one for one in self._attached if one not in known]
         await asyncio.gather(*(self.detach(one) for one in strays))
         await self._logged(lambda bridge: bridge.keep(known))
+        for container, record in list(self._attached.items()):
+            for fault in await asyncio.to_thread(self._check, record):
+                _log.warning("container %s may have lost a network: %s", container, fault)
 
     async def watch(self, every_s: float = 30.0) -> None:
         """Repair the rules that others' firewalls remove, for ever."""
@@ -152,6 +158,15 @@ class Networks:
             done = self._cni.add(record.container, Path(record.netns), added)
             record.plugins[index] = done
             self._records.save(record)
+
+    def _check(self, record: Record) -> list[str]:
+        faults = []
+        for added in record.plugins:
+            try:
+                self._cni.check(record.container, Path(record.netns), added)
+            except NetworkRefused as error:
+                faults.append(str(error))
+        return faults
 
     def _delete(self, record: Record) -> list[str]:
         netns = Path(record.netns)
