@@ -192,11 +192,12 @@ def test_volumes_that_cannot_be_had(tmp_path, volume, text):
         mounts(tmp_path, volume)
 
 
-def test_a_plain_process_finds_volumes_only_in_its_sandbox(tmp_path):
-    same = Volume(container_path="/x", host_path="/x")
-    assert mounts(tmp_path, same, has_root=False) == (Mount("/x", "/x"),)
-    with pytest.raises(Unsupported, match="use a relative"):
-        mounts(tmp_path, Volume(container_path="/a", host_path="/x"), has_root=False)
+def test_a_plain_process_sees_paths_of_the_machine_but_no_images(tmp_path):
+    path = Volume(container_path="/a", host_path="/x", mode="RO")
+    assert mounts(tmp_path, path, has_root=False) == (Mount("/x", "/a", True),)
+    image = Image(type="DOCKER", docker=DockerImage(name="x"))
+    with pytest.raises(Unsupported, match="of kind image needs a container with an image"):
+        mounts(tmp_path, Volume(container_path="a", image=image), has_root=False)
 
 
 @pytest.mark.parametrize(

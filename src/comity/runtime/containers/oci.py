@@ -80,6 +80,7 @@ class OciContainers:
             place = await self._place(spec, bundle, sources)
             config = bundles.configuration(spec, image, place)
             (bundle / "config.json").write_text(json.dumps(config))
+            _own(spec, config["process"]["user"])
         except OSError as error:
             await self.destroy(spec.id)
             raise ContainerRefused(f"cannot prepare the container: {error}") from error
@@ -221,3 +222,13 @@ class OciContainers:
         for bundle in list(self._bundles.iterdir()):
             if bundle.name not in known:
                 await self.destroy(bundle.name)
+
+
+def _own(spec: Spec, user: dict[str, Any]) -> None:
+    """Give the sandbox, and volumes that are nobody's yet, to the container's user."""
+    if not user["uid"]:
+        return
+    os.chown(spec.sandbox, user["uid"], user["gid"])
+    for volume in spec.volumes:
+        if os.stat(volume.source).st_uid == 0:
+            os.chown(volume.source, user["uid"], user["gid"])

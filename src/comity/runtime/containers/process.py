@@ -8,7 +8,7 @@ from typing import Any
 
 from comity.core.containers import Spec
 from comity.runtime.cgroups import CgroupError, Cgroups, Limits
-from comity.runtime.containers import bundles, capabilities
+from comity.runtime.containers import bundles, capabilities, shown
 from comity.runtime.containers.errors import ContainerRefused
 
 _JOIN = 'for p in $COMITY_JOIN; do echo 0 > "$p" || exit 126; done; unset COMITY_JOIN; exec "$@"'
@@ -41,7 +41,8 @@ def order(
     """
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
-    prefix = [*_entering(namespaces or {}), *_restricted(spec), *_as(spec)]
+    _check_program(argv[0], spec)
+    prefix = [*_entering(namespaces or {}), *shown.prefix(spec), *_restricted(spec), *_as(spec)]
     if cgroups is not None and (spec.inside is None or spec.cgroup is not None):
         try:
             own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota, spec.isolation.pids_max)
@@ -63,6 +64,18 @@ def order(
         "stdout": str(spec.sandbox / "stdout"),
         "stderr": str(spec.sandbox / "stderr"),
     }
+
+
+def _check_program(name: str, spec: Spec) -> None:
+    """Refuse a program that is not there: once prefixes run, only an exit status would tell.
+
+    Raises:
+        ContainerRefused: naming it.
+    """
+    place = os.path.join(spec.working_directory or str(spec.sandbox), name)
+    path = spec.environment.get("PATH", os.defpath)
+    if not (os.path.exists(place) if "/" in name else shutil.which(name, path=path)):
+        raise ContainerRefused(f"cannot start the command: No such file or directory: {name}")
 
 
 def _entering(namespaces: Mapping[str, str]) -> list[str]:

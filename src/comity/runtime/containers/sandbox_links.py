@@ -1,7 +1,7 @@
 """Host and sandbox volumes of plain processes: links in the sandbox, as they see all files.
 
-Image containers get theirs as bind mounts (`bundles`). Below `SANDBOX` a target is relative to the
-sandbox, as in Mesos; others cannot appear without a root file system, and are left out.
+Image containers get theirs as bind mounts (`mounts`). Below `SANDBOX` a target is relative to the
+sandbox, as in Mesos; what a link cannot show is mounted (`shown`).
 """
 
 from pathlib import Path
