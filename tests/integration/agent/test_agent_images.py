@@ -1,10 +1,12 @@
 """Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
 
+import base64
 import contextlib
 import json
 import tarfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from comity.runtime.http import Response, Server
@@ -14,6 +16,7 @@ from comity.runtime.images.layouts import source_in
 from comity.runtime.images.manifests import find
 from comity.runtime.images.references import parse
 from comity.wire.mesos import v1
+from comity.wire.mesos.containers import TTYInfo
 from support import sessions
 from support.images import MARKS, busybox, image, layer, left_behind, output, write_layout
 from support.kernel import Kernel, shell
@@ -99,6 +102,71 @@ async def test_a_session_runs_inside_the_image_and_dies_with_its_connection(kern
         assert await three.ask(sessions.session(name, script, "v", tty=(24, 80))) == 200
         assert (await three.output())["STDOUT"] == b"terminal\r\n"
         three.close()
+
+
+async def test_sessions_in_an_image_have_input_terminals_ends_and_refusals(kernel):
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image("box", value="exec sleep 600")})
+        running = await mesos.until_state("t", S.RUNNING)
+        name = running.container_status.container_id.value
+        made = [sessions.Http(kernel.agent.url) for _ in range(8)]
+        one, two, three, four, five, six, seven, eight = made
+        assert await one.ask(sessions.session(name, "tr a-z A-Z; exit 3", "a")) == 200
+        await sessions.attach_input(two)
+        two.send(sessions.whose(name, "a"))
+        two.send(sessions.stdin(b"piped"))
+        two.send(sessions.stdin(b""))
+        assert (await one.output())["STDOUT"] == b"PIPED"
+        wait = {"container_id": sessions.inner(name, "a")}
+        assert await three.ask({"type": "WAIT_CONTAINER", "wait_container": wait}) == 200
+        assert json.loads(await three.body())["wait_container"]["exit_status"] == 3 << 8
+        script = "stty size; sleep 602 & sleep 602 & echo $((40 + 2)); read x; exec sleep 602"
+        assert await four.ask(sessions.session(name, script, "b", tty=(20, 70))) == 200
+        seen, records = b"", four.records()
+        while b"42" not in seen:
+            seen += base64.b64decode((await anext(records))["data"]["data"])
+        assert b"20 70" in seen
+        await mesos.until(lambda: len(sleepers("602")) == 2)
+        await sessions.attach_input(five)
+        five.send(sessions.whose(name, "b"))
+        five.send(sessions.stdin(b"on\n"))
+        await mesos.until(lambda: len(sleepers("602")) == 3)
+        four.close()
+        await mesos.until(lambda: not sleepers("602"))
+        someone = sessions.session(name, "id -u; id -g", "d")
+        someone["launch_nested_container_session"]["command"]["user"] = "1234:99"
+        assert await eight.ask(someone) == 200
+        assert (await eight.output())["STDOUT"] == b"1234\n99\n"
+        for connection, tty in ((six, None), (seven, (24, 80))):
+            refused = sessions.session(name, "", f"c{tty is None}", tty=tty)
+            refused["launch_nested_container_session"]["command"] = {
+                "shell": False,
+                "value": "/no/such/program",
+                "arguments": ["/no/such/program"],
+            }
+            assert await connection.ask(refused) == 400
+            assert b"/no/such/program" in await connection.body(), tty
+        for connection in made:
+            connection.close()
+
+
+async def test_an_image_with_a_terminal_of_its_own(kernel):
+    async with kernel.scheduler() as mesos:
+        task = image("box", value="test -t 0 && echo ready; read x; echo got $x; exit 9")
+        task["container"] = msgspec.structs.replace(task["container"], tty_info=TTYInfo())
+        await mesos.launch({"id": "t", **task})
+        running = await mesos.until_state("t", S.RUNNING)
+        await kernel.restart_agent()
+        one = sessions.Http(kernel.agent.url)
+        await sessions.attach_input(one)
+        whose = running.container_status.container_id.value
+        container = {"type": "CONTAINER_ID", "container_id": {"value": whose}}
+        one.send(sessions.record(container))
+        one.send(sessions.stdin(b"it\n"))
+        await mesos.until_state("t", S.FAILED)
+        assert "status 9" in mesos.last("t").message
+        assert output(kernel, "t").splitlines() == ["ready", "it", "got it"]
+        one.close()
 
 
 def sleepers(seconds):

@@ -86,7 +86,7 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
     if who.groups:
         identity["additionalGids"] = list(who.groups)
     process: dict[str, Any] = {
-        "terminal": False,
+        "terminal": spec.io == "TTY",
         "user": identity,
         "args": arguments(spec, image),
         "env": environment(spec, image, who.home),
@@ -94,6 +94,8 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
         "capabilities": capabilities.sets(own),
         "noNewPrivileges": own.no_new_privileges,
     }
+    if spec.io == "TTY":
+        process["consoleSize"] = {"height": spec.window[0], "width": spec.window[1]}
     if own.rlimits:
         process["rlimits"] = [rlimit(one) for one in own.rlimits]
     if own.oom_score_adj is not None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.containers import bundles, kernel, pause, provided
+from comity.runtime.containers import bundles, kernel, pause, provided, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.store import ImageStore
+from comity.runtime.launcher.program import CONSOLE
 
 
 def can_overlay(directory: Path) -> bool:
@@ -35,6 +36,11 @@ def can_overlay(directory: Path) -> bool:
         return True
     finally:
         shutil.rmtree(probe, ignore_errors=True)
+
+
+def _console(spec: Spec) -> tuple[str, ...]:
+    """Return the words by which the launcher gets the terminal that the runtime makes."""
+    return ("--console-socket", CONSOLE) if spec.io == "TTY" else ()
 
 
 class OciContainers:
@@ -67,10 +73,6 @@ class OciContainers:
         """
         if spec.inside is not None:
             return self._order(spec, self._exec(spec))
-        if spec.io:
-            raise ContainerRefused(
-                "an image container cannot have a terminal of its own yet; start a session in it"
-            )
         assert spec.image is not None
         image = await self.images.get(spec.image, cached=spec.image_cached, login=spec.image_login)
         bundle = self._bundles / spec.id
@@ -87,7 +89,7 @@ class OciContainers:
         except ContainerRefused:
             await self.destroy(spec.id)
             raise
-        return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
+        return self._order(spec, ["run", "--detach", *_console(spec), "--bundle", str(bundle)])
 
     def pause(self, spec: Spec, namespaces: dict[str, str]) -> dict[str, Any]:
         """Prepare the process that keeps a pod's PID namespace; return the order for it.
@@ -103,7 +105,7 @@ class OciContainers:
             (bundle / "config.json").write_text(json.dumps(config))
         except OSError as error:
             raise ContainerRefused(f"cannot prepare the pod: {error}") from error
-        return self._order(spec, ["run", "--detach", "--bundle", str(bundle)])
+        return self._order(spec, ["run", "--detach", *_console(spec), "--bundle", str(bundle)])
 
     async def _place(self, spec: Spec, bundle: Path, sources: dict[str, str]) -> bundles.Place:
         """Return where a container's parts are, with its pod made."""
@@ -128,25 +130,35 @@ class OciContainers:
         return (self._directory / f"{container_id}.pid").read_text().strip()
 
     def _exec(self, spec: Spec) -> list[str]:
-        argv = ["/bin/sh", "-c", spec.command or ""] if spec.shell else list(spec.arguments)
-        if not spec.shell and spec.command:
-            argv = [spec.command, *spec.arguments[1:]]
-        # Attached, the runtime stays in between: it passes terminal, signals and status on.
-        words = ["exec"] if spec.io else ["exec", "--detach"]
-        if spec.io == "TTY":
-            words.append("--tty")
-        if spec.working_directory:
-            words += ["--cwd", spec.working_directory]
+        """Return the words that run a process in a running container, as its own first one runs."""
         assert spec.inside is not None
-        for setting in self._environment_in(spec.inside, spec.environment):
-            words += ["--env", setting]
-        return [*words, spec.inside, *argv]
+        bundle = self._bundles / spec.inside
+        process = json.loads((bundle / "config.json").read_bytes())["process"]
+        process["args"] = ["/bin/sh", "-c", spec.command or ""]
+        if not spec.shell:
+            process["args"] = list(spec.arguments)
+            if spec.command:
+                process["args"] = [spec.command, *spec.arguments[1:]]
+        if spec.user:
+            who = users.find(spec.user, bundle / "root", spec.isolation.groups)
+            process["user"] = {"uid": who.uid, "gid": who.gid, "additionalGids": [*who.groups]}
+        if spec.working_directory:
+            process["cwd"] = spec.working_directory
+        own = spec.environment
+        kept = [one for one in process["env"] if one.partition("=")[0] not in own]
+        process["env"] = kept + [f"{name}={value}" for name, value in own.items()]
+        process.pop("consoleSize", None)
+        process["terminal"] = spec.io == "TTY"
+        if spec.io == "TTY":
+            # Set by the runtime before it starts anything: the program may look at once.
+            process["consoleSize"] = {"height": spec.window[0], "width": spec.window[1]}
+        file = self._process(spec.id)
+        file.write_text(json.dumps(process))
+        return ["exec", "--detach", *_console(spec), "--process", str(file), spec.inside]
 
-    def _environment_in(self, container_id: str, own: dict[str, str]) -> list[str]:
-        """Return a container's environment with `own` over it; crun's exec starts from nothing."""
-        config = json.loads((self._bundles / container_id / "config.json").read_bytes())
-        settings = [one for one in config["process"]["env"] if one.partition("=")[0] not in own]
-        return settings + [f"{name}={value}" for name, value in own.items()]
+    def _process(self, container_id: str) -> Path:
+        """Return the file that describes the process of a session."""
+        return self._directory / f"{container_id}.process"
 
     def _order(self, spec: Spec, words: list[str]) -> dict[str, Any]:
         pidfile = self._directory / f"{spec.id}.pid"
@@ -164,19 +176,11 @@ class OciContainers:
         ]
         if verb == "run":
             argv.append(spec.id)
-        if spec.io:
-            return {
-                "op": "spawn",
-                "id": spec.id,
-                "io": spec.io,
-                "window": list(spec.window),
-                "argv": argv,
-                "env": {"PATH": os.environ.get("PATH", os.defpath)},
-                "cwd": str(spec.sandbox),
-            }
+        attached = {"io": spec.io, "window": list(spec.window)} if spec.io else {}
         return {
             "op": "spawn",
             "id": spec.id,
+            **attached,
             "argv": argv,
             "env": {"PATH": os.environ.get("PATH", os.defpath)},
             "cwd": str(spec.sandbox),
@@ -207,6 +211,7 @@ class OciContainers:
             provided.withdraw(bundle)
             await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
         (self._directory / f"{container_id}.pid").unlink(missing_ok=True)
+        self._process(container_id).unlink(missing_ok=True)
 
     def _delete(self, container_id: str) -> None:
         if self.runtime is None:

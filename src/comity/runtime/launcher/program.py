@@ -13,7 +13,9 @@ with 0 the container's pid is read from that file, and its exit is the container
 process, being a subreaper, is told of.
 
 A spawn with `io` (PIPES or TTY) is one that somebody attaches to: this process keeps the other
-ends, so that they outlive the agent, and gives them to whoever asks on the socket `io`.
+ends, so that they outlive the agent, and gives them to whoever asks on the socket `io`. With a
+`pidfile`, too, the runtime makes the terminal, and hands it over by the socket whose path takes the
+place of `{console}` in its words (runc's --console-socket); pipes are inherited through it.
 """
 
 import contextlib
@@ -35,6 +37,7 @@ PR_SET_CHILD_SUBREAPER = 36
 LONELY_S = 900.0
 """With no agent and no child for so long, nobody needs this process."""
 STOP_GRACE_S = 3.0
+CONSOLE = "{console}"
 
 
 class Launcher:
@@ -49,6 +52,9 @@ class Launcher:
         self.orphans: dict[int, int] = {}
         self.io: dict[str, list[int]] = {}
         """Our ends of the input and output of those that are attached to, by id."""
+        self.consoles: dict[str, Console] = {}
+        """Terminals that runtimes are making, by id."""
+        self.home = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.agent: socket.socket | None = None
         self.incoming = b""
         self.outgoing = bytearray()
@@ -116,6 +122,8 @@ class Launcher:
 
     def _spawn_attached(self, order: dict[str, Any], program: str) -> int:
         """Start a process whose input and output are a terminal's, or pipes; keep our ends."""
+        if "pidfile" in order and order["io"] == "TTY":
+            return self._spawn_with_console(order, program)
         if order["io"] == "TTY":
             master, slave = os.openpty()
             set_window(master, *order["window"])
@@ -149,6 +157,30 @@ class Launcher:
             for fd in theirs:
                 os.close(fd)
         self.io[order["id"]] = ours
+        return pid
+
+    def _spawn_with_console(self, order: dict[str, Any], program: str) -> int:
+        """Start a runtime that hands over the terminal which it makes; keep what it says."""
+        console = Console(self.home, order)
+        argv = [console.path if word == CONSOLE else word for word in order["argv"]]
+        try:
+            pid = os.posix_spawn(
+                program,
+                argv,
+                order["env"],
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, self.null, 0),
+                    (os.POSIX_SPAWN_DUP2, console.said[1], 1),
+                    (os.POSIX_SPAWN_DUP2, console.said[1], 2),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT],
+            )
+        except OSError:
+            console.close()
+            raise
+        self.consoles[order["id"]] = console
         return pid
 
     def hand_over(self, connection: socket.socket) -> None:
@@ -224,21 +256,40 @@ class Launcher:
 
     def _starter_ended(self, pid: int, status: int) -> None:
         name, pidfile = self.starting.pop(pid)
+        console = self.consoles.pop(name, None)
         try:
             if status != 0:
-                raise ValueError(
-                    f"the runtime exited with status {os.waitstatus_to_exitcode(status)}"
-                )
+                said = self._said(name, console)
+                code = os.waitstatus_to_exitcode(status)
+                raise ValueError(f"the runtime exited with status {code}{said}")
+            if console is not None:
+                self.io[name] = [console.terminal()]
             with open(pidfile) as file:
                 self._started(name, int(file.read()))
         except (OSError, ValueError) as error:
+            self._drop_io(name)
             self.tell({"event": "failed", "id": name, "error": str(error)})
+        finally:
+            if console is not None:
+                console.close()
+
+    def _said(self, name: str, console: "Console | None") -> str:
+        """Return the last line that a failed runtime wrote where its container's output goes."""
+        if console is None:
+            return last_line(self.io.get(name, [])[-1:])  # in the sandbox's stderr if there is none
+        with contextlib.suppress(OSError, ValueError):
+            self.io[name] = [console.terminal()]  # what failed late says so there
+        return last_line([console.said[0], *self.io.get(name, [])])
 
     def _exited(self, pid: int, status: int) -> None:
         name = self.ids.pop(pid)
         del self.running[name]
         # What the first process started ends with it; cgroups, where there are any, catch the rest.
         send(pid, signal.SIGKILL, tree=True)
+        if name in self.io:
+            # A session shares its parent's cgroups, and a shell's jobs have groups of their own.
+            for each in session_of(pid):
+                send(each, signal.SIGKILL, tree=False)
         self.exited[name] = status
         with open(self.exits_path, "a") as file:
             file.write(json.dumps([name, status]) + "\n")
@@ -313,6 +364,66 @@ class Launcher:
             return False
         lonely = self.agent is None and not self.running and not self.starting
         return lonely and time.monotonic() - self.lonely_since > LONELY_S
+
+
+class Console:
+    """A socket by which a runtime hands over the terminal of the container that it starts."""
+
+    def __init__(self, home: int, order: dict[str, Any]) -> None:
+        # By a descriptor: a unix socket's path has 108 bytes at most.
+        self.path = f"/proc/{os.getpid()}/fd/{home}/console-{order['id'][-64:]}"
+        self.window = order["window"]
+        self.said = os.pipe2(os.O_CLOEXEC)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+        self.listener.setblocking(False)
+
+    def terminal(self) -> int:
+        """Return the terminal, which a runtime that has ended has sent."""
+        connection, _ = self.listener.accept()
+        with connection:
+            _, fds, _, _ = socket.recv_fds(connection, 4096, 1)
+        if not fds:
+            raise ValueError("the runtime made no terminal")
+        os.set_inheritable(fds[0], False)
+        set_window(fds[0], *self.window)
+        return fds[0]
+
+    def close(self) -> None:
+        """Remove the socket."""
+        self.listener.close()
+        for fd in self.said:
+            os.close(fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+def last_line(fds: list[int]) -> str:
+    """Return the last line that waits to be read, as a reason behind another one."""
+    for fd in fds:
+        os.set_blocking(fd, False)
+        text = ""
+        with contextlib.suppress(OSError):
+            text = os.read(fd, 65536).decode(errors="replace")
+        lines = [line.strip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
+        if lines:
+            return f": {lines[-1]}"
+    return ""
+
+
+def session_of(leader: int) -> list[int]:
+    """Return the processes that are in a session; it outlives its leader."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError), open(f"/proc/{name}/stat") as file:
+                # Behind the program's name, which may hold anything: state, parent, group, session.
+                if int(file.read().rpartition(")")[2].split()[3]) == leader:
+                    found.append(int(name))
+    return found
 
 
 def set_window(terminal: int, rows: int, columns: int) -> None:
