@@ -101,18 +101,8 @@ class Launcher:
         try:
             err = os.open(order["stderr"], flags, 0o644)
             try:
-                return os.posix_spawn(
-                    program,
-                    order.get("args", argv),
-                    environment,
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, self.null, 0),
-                        (os.POSIX_SPAWN_DUP2, out, 1),
-                        (os.POSIX_SPAWN_DUP2, err, 2),
-                    ],
-                    setsid=True,
-                    setsigmask=[],
-                    setsigdef=[signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT],
+                return spawn_leader(
+                    program, order.get("args", argv), environment, onto(self.null, out, err)
                 )
             finally:
                 os.close(err)
@@ -134,21 +124,10 @@ class Launcher:
             ours, theirs = [master], [slave]
         else:
             (read0, write0), (read1, write1), (read2, write2) = (os.pipe() for _ in range(3))
-            actions = [
-                (os.POSIX_SPAWN_DUP2, fd, number)
-                for number, fd in enumerate((read0, write1, write2))
-            ]
+            actions = onto(read0, write1, write2)
             ours, theirs = [write0, read1, read2], [read0, write1, write2]
         try:
-            pid = os.posix_spawn(
-                program,
-                order.get("args", order["argv"]),
-                order["env"],
-                file_actions=actions,
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT],
-            )
+            pid = spawn_leader(program, order.get("args", order["argv"]), order["env"], actions)
         except OSError:
             for fd in ours:
                 os.close(fd)
@@ -164,19 +143,8 @@ class Launcher:
         console = Console(self.home, order)
         argv = [console.path if word == CONSOLE else word for word in order["argv"]]
         try:
-            pid = os.posix_spawn(
-                program,
-                argv,
-                order["env"],
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, self.null, 0),
-                    (os.POSIX_SPAWN_DUP2, console.said[1], 1),
-                    (os.POSIX_SPAWN_DUP2, console.said[1], 2),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT],
-            )
+            said = console.said[1]
+            pid = spawn_leader(program, argv, order["env"], onto(self.null, said, said))
         except OSError:
             console.close()
             raise
@@ -399,6 +367,19 @@ class Console:
             os.close(fd)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
+
+
+def onto(*fds: int) -> list[Any]:
+    """Return what makes descriptors a process's input, output and errors."""
+    return [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
+
+
+def spawn_leader(program: str, argv: list[str], env: dict[str, str], actions: list[Any]) -> int:
+    """Start a process that leads a session of its own, with the signals as everybody expects."""
+    usual = [signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT]
+    return os.posix_spawn(
+        program, argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=usual
+    )
 
 
 def last_line(fds: list[int]) -> str:
