@@ -140,7 +140,18 @@ def for_command(
         environment=environment,
         user=task.command.user or framework.user,
     )
-    return _limited(spec, task.limits)
+    return _limited(_with_held_ports(spec, what[2]), task.limits)
+
+
+def _with_held_ports(spec: Spec, held: Resources) -> Spec:
+    """Return the spec, refused if it maps ports that it does not hold."""
+    if spec.pod is None or spec.refusal:
+        return spec
+    try:
+        networking.check_held(spec.pod.networks, held)
+    except Unsupported as error:
+        return msgspec.structs.replace(spec, refusal=str(error))
+    return spec
 
 
 def for_nested(

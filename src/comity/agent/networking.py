@@ -8,6 +8,7 @@ type DOCKER say it in their DockerInfo: HOST, BRIDGE, or USER with the name in a
 from comity.agent.docker_options import Unsupported
 from comity.agent.state import Container, State
 from comity.core.networks import BRIDGE, Joined, Network, PortMap
+from comity.resources.amounts import Resources
 from comity.wire.mesos import v1
 from comity.wire.mesos.base import Label, Labels
 from comity.wire.mesos.containers import IPAddress, NetworkInfo, PortMapping
@@ -84,6 +85,21 @@ def _ports(mappings: tuple[PortMapping, ...]) -> tuple[PortMap, ...]:
                 raise Unsupported(f"protocol {one.protocol!r} cannot be mapped; use tcp or udp")
             found.append(PortMap(one.host_port, one.container_port, protocol))
     return tuple(found)
+
+
+def check_held(networks: tuple[Network, ...], held: Resources) -> None:
+    """Refuse mapped ports that a task does not hold, as Mesos's docker containerizer does.
+
+    Raises:
+        Unsupported: naming the first of them.
+    """
+    ports = held.ranges_of("ports")
+    for network in networks:
+        for one in network.ports:
+            if not any(first <= one.host_port <= last for first, last in ports):
+                raise Unsupported(
+                    f"port {one} is mapped but not among the task's ports; take it from the offer"
+                )
 
 
 def infos_of(state: State, container: Container | None) -> tuple[NetworkInfo, ...]:

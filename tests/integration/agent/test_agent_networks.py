@@ -1,10 +1,12 @@
 """Tasks on networks of their own: addresses in statuses, mapped ports, and nothing that stays."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -77,10 +79,20 @@ def ask(host, port):
             connection.close()
 
 
+def holding(*ports):
+    return {"resources": f"cpus:0.1;mem:32;ports:[{','.join(f'{one}-{one}' for one in ports)}]"}
+
+
+def has_ports(mesos):
+    """Whether there is an offer with ports; it is the next one to be used."""
+    mesos.offers.sort(key=lambda offer: any(one.name == "ports" for one in offer.resources))
+    return mesos.offers and any(one.name == "ports" for one in mesos.offers[-1].resources)
+
+
 async def test_an_image_on_the_bridge_is_reached_at_its_address_and_by_its_port(kernel):
     async with kernel.scheduler() as mesos:
         web = image("box", on((31007, 8080)), value=SERVE)
-        await mesos.launch({"id": "web", "resources": "cpus:0.1;mem:32;ports:[31007-31007]", **web})
+        await mesos.launch({"id": "web", **holding(31007), **web})
         running = await mesos.until_state("web", S.RUNNING)
         (address,) = addresses(running)
         (info,) = running.container_status.network_infos
@@ -109,7 +121,7 @@ async def test_a_plain_process_joins_a_network_and_is_checked_there(kernel):
     container = v1.ContainerInfo(type="MESOS", **on((31008, 8090)))
     async with kernel.scheduler() as mesos:
         task = {"id": "plain", "container": container, "health_check": check, **command}
-        await mesos.launch({"resources": "cpus:0.1;mem:32;ports:[31008-31008]", **task})
+        await mesos.launch({**holding(31008), **task})
         await mesos.until(lambda: any(one.healthy for one in mesos.statuses))
         (address,) = addresses(mesos.last("plain"))
         assert address.startswith(lab.SUBNET.rpartition(".")[0])
@@ -150,7 +162,8 @@ async def test_docker_containers_say_it_their_own_way(kernel):
     async with kernel.scheduler() as mesos:
         bridged = docker(network="BRIDGE", port_mappings=mapped)
         command = v1.CommandInfo(value=SERVE)
-        await mesos.launch({"id": "bridged", "container": bridged, "command": command})
+        task = {"id": "bridged", "container": bridged, "command": command}
+        await mesos.launch({**holding(31009), **task})
         (address,) = addresses(await mesos.until_state("bridged", S.RUNNING))
         assert await asyncio.to_thread(ask, "127.0.0.1", 31009) == address
         await mesos.launch({"id": "none", "container": docker(network="NONE"), "command": command})
@@ -158,18 +171,35 @@ async def test_docker_containers_say_it_their_own_way(kernel):
         assert "use HOST, BRIDGE or USER" in refused.message
 
 
-async def test_what_cannot_be_had_fails_the_task_with_the_reason(kernel):
+@pytest.fixture
+def listening():
+    """Give a socket that listens on a port which agents offer."""
+    for port in range(31100, 31200):
+        with socket.socket() as made, contextlib.suppress(OSError):
+            made.bind(("127.0.0.1", port))
+            made.listen()
+            yield made
+            return
+
+
+async def test_what_cannot_be_had_fails_the_task_with_the_reason(kernel, listening):
     async with kernel.scheduler() as mesos:
-        await mesos.launch({"id": "holder", **image("box", on((31010, 80)), value="sleep 600")})
+        holder = image("box", on((31010, 80)), value="sleep 600")
+        await mesos.launch({"id": "holder", **holding(31010), **holder})
         await mesos.until_state("holder", S.RUNNING)
         before = lab.snapshot(NAME)
+        used = listening.getsockname()[1]
         for task, container, reason in (
-            ("late", on((31010, 80)), "port 31010/tcp of this machine leads to container"),
+            ("late", on((31010, 80)), "port 31010/tcp is mapped but not among the task's ports"),
+            ("used", on((used, 80)), f"port {used}/tcp is already used by a process"),
             ("nix", on(name="nix"), "there is no network 'nix'; networks of this agent: mesos-br"),
             ("unnamed", on((1, 1), name=None), "give its NetworkInfo a name"),
         ):
-            await mesos.launch({"id": task, **image("box", container, value="true")})
-            failed = await mesos.until_state(task, S.FAILED)
+            held = holding(used) if task == "used" else {}
+            await mesos.until(lambda: has_ports(mesos))
+            await mesos.launch({"id": task, **held, **image("box", container, value="true")})
+            await mesos.until(lambda task=task: any(s.is_terminal for s in mesos.states(task)))
+            failed = mesos.last(task)
             assert reason in failed.message
             assert failed.reason is v1.Reason.CONTAINER_LAUNCH_FAILED
         assert lab.snapshot(NAME) == before
@@ -179,7 +209,9 @@ async def test_what_cannot_be_had_fails_the_task_with_the_reason(kernel):
 async def test_networks_outlive_the_agent_and_go_with_what_ended_meanwhile(kernel):
     async with kernel.scheduler() as mesos:
         for task, port in (("stays", 31011), ("ends", 31012)):
-            await mesos.launch({"id": task, **image("box", on((port, 8080)), value=SERVE)})
+            made = image("box", on((port, 8080)), value=SERVE)
+            await mesos.until(lambda: has_ports(mesos))
+            await mesos.launch({"id": task, **holding(port), **made})
             await mesos.until_state(task, S.RUNNING)
         (address,) = addresses(mesos.last("stays"))
         pid = mesos.last("ends").container_status.executor_pid
