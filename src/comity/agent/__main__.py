@@ -141,6 +141,12 @@ def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
         metavar="BYTES",
         help="size of the cache for URIs that ask for it (%(default)d)",
     )
+    for name, number, text in (
+        ("size", default.container_log_max_size, "bytes of stdout after which it becomes stdout.1"),
+        ("files", default.container_log_max_files, "old ones of each that are kept"),
+    ):
+        text = f"{text} (%(default)d{'; 0 never' if name == 'size' else ''})"
+        parser.add_argument(f"--container-log-max-{name}", type=int, default=number, help=text)
     parser.add_argument(
         "--enforce-container-disk-quota",
         action="store_true",
@@ -201,6 +207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc_disk_headroom=args.gc_disk_headroom,
         disk_watch_interval_s=args.disk_watch_interval,
         fetcher_cache_bytes=args.fetcher_cache_size,
+        container_log_max_size=max(args.container_log_max_size, 0),
+        container_log_max_files=max(args.container_log_max_files, 1),
         enforce_disk_quota=args.enforce_container_disk_quota,
         cgroups_enable_cfs=args.cgroups_enable_cfs,
         container_pids_max=args.container_pids_max,

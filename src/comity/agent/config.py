@@ -92,6 +92,11 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Share of the disk that is to stay free; the fuller it is, the sooner sandboxes go."""
     disk_watch_interval_s: float = 60.0
     """Seconds between looks at how full the disk is."""
+    container_log_max_size: int = 0
+    """Bytes after which a container's stdout or stderr is moved to stdout.1; 0 never does. Read by
+    the second, so that a file is longer for a moment."""
+    container_log_max_files: int = 5
+    """How many old ones of each are kept."""
     fetcher_cache_bytes: int = 2 << 30
     """Size of the cache for URIs that ask for it; in the work directory."""
     enforce_disk_quota: bool = False

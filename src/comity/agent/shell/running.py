@@ -16,6 +16,7 @@ from comity.agent.shell import connecting, detecting, keys
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.images import ImageKeeper
 from comity.agent.shell.linking import Link
+from comity.agent.shell.logs import LogRotator
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.state import State
 from comity.core.errors import UserError
@@ -143,6 +144,7 @@ async def _serve(
         asyncio.create_task(link.run()),
         asyncio.create_task(collector.run()),
         asyncio.create_task(watcher.run()),
+        asyncio.create_task(LogRotator(state.config, state).run()),
         asyncio.create_task(keeper.run()),
         asyncio.create_task(containerizer.networks.watch()),
     ]

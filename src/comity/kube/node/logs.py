@@ -1,21 +1,25 @@
 """Container logs: the sandbox's stdout and stderr as one stream of lines.
 
-The files hold bare bytes, no times. While a container runs, its `Timeline` notes now and then how
-long both files are; from that come the order of lines across the two, `sinceSeconds` and
-`timestamps`, all to within the sampling period.
+The files hold bare bytes, no times, and older parts of them may be in files of their own. While a
+container runs, its `Timeline` notes now and then how long both are; from that come the order of
+lines across the two, `sinceSeconds` and `timestamps`, all to within the sampling period.
 """
 
 import bisect
 import heapq
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
+from comity.kube.node.rotated import RotatedFile
+
 STREAMS = ("stdout", "stderr")
 _SAMPLES_MAX = 2048
 _BLOCK = 1 << 16
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
@@ -32,15 +36,23 @@ class LogQuery(Struct, frozen=True, kw_only=True):
 class Timeline:
     """How long the two files of one incarnation were, when."""
 
-    __slots__ = ("_sizes", "_times")
+    __slots__ = ("_files", "_sizes", "_times")
 
     def __init__(self, started_at: float) -> None:
+        self._files: tuple[RotatedFile, RotatedFile] | None = None
         self._times = [started_at]
         self._sizes: tuple[list[int], list[int]] = ([0], [0])
 
+    def files(self, directory: Path) -> tuple[RotatedFile, RotatedFile]:
+        """Return both files, whose offsets go on when they are rotated."""
+        if self._files is None:
+            first, second = (RotatedFile(directory / name) for name in STREAMS)
+            self._files = (first, second)
+        return self._files
+
     def note(self, directory: Path, now: float) -> None:
         """Look at the files; remember their sizes if they grew."""
-        sizes = [_size(directory / name) for name in STREAMS]
+        sizes = [file.size() for file in self.files(directory)]
         if all(size == seen[-1] for size, seen in zip(sizes, self._sizes, strict=True)):
             return
         self._times.append(now)
@@ -67,6 +79,7 @@ class LogReader:
 
     def __init__(self, directory: Path, timeline: Timeline, query: LogQuery) -> None:
         self._directory = directory
+        self._files = timeline.files(directory)
         self._timeline = timeline
         self._query = query
         self._left = query.limit_bytes
@@ -80,7 +93,7 @@ class LogReader:
 
     def first(self) -> Iterator[bytes]:
         """Yield what is there, in blocks. To be read whole before `more`."""
-        ends = [_size(self._directory / name) for name in STREAMS]
+        ends = [file.size() for file in self._files]
         starts = [0, 0]
         if self._query.since is not None:
             starts = [self._timeline.offset_at(i, self._query.since) for i in (0, 1)]
@@ -97,36 +110,39 @@ class LogReader:
         """Return the lines that came since; with `is_over` also one without its end."""
         self._timeline.note(self._directory, now)
         shown: list[bytes] = []
-        for i, name in enumerate(STREAMS):
-            data = _read(self._directory / name, self._offsets[i])
+        for i, file in enumerate(self._files):
+            at, data = file.read(self._offsets[i], 16 * _BLOCK)
             if not is_over:
                 data = data[: data.rfind(b"\n") + 1]
-            self._offsets[i] += len(data)
-            shown += [self._shown(now, line) for line in data.splitlines(keepends=True)]
+            if data:
+                self._offsets[i] = at + len(data)
+            shown += [self._shown(now, line) for line in _LINE.findall(data)]
         return b"".join(self._blocks(iter(shown)))
 
     def _tail(self, starts: list[int], ends: list[int], count: int) -> list[tuple[float, bytes]]:
         lines: list[tuple[float, bytes]] = []
-        for i, name in enumerate(STREAMS):
-            start = _start_of_tail(self._directory / name, starts[i], ends[i], count)
+        for i, file in enumerate(self._files):
+            start = _start_of_tail(file, starts[i], ends[i], count)
             lines += self._lines(i, start, ends[i])
         lines.sort(key=lambda each: each[0])
         return lines[len(lines) - count :] if count < len(lines) else lines
 
     def _lines(self, stream: int, start: int, end: int) -> Iterator[tuple[float, bytes]]:
         """Yield the lines of one file between two offsets, each with its time."""
-        try:
-            file = (self._directory / STREAMS[stream]).open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            file.seek(start)
-            offset = start
-            while offset < end and (line := file.readline(end - offset)):
+        held = b""
+        while start < end:
+            at, data = self._files[stream].read(start, min(_BLOCK, end - start))
+            if not data:
+                break  # deleted meanwhile
+            start = at + len(data)
+            lines = _LINE.findall(held + data)
+            held = lines.pop() if not data.endswith(b"\n") and start < end else b""
+            offset = start - len(held) - sum(map(len, lines))
+            for line in lines:
                 offset += len(line)
-                at = self._timeline.time_of(stream, offset)
-                if self._query.since is None or at >= self._query.since:
-                    yield at, self._shown(at, line)
+                when = self._timeline.time_of(stream, offset)
+                if self._query.since is None or when >= self._query.since:
+                    yield when, self._shown(when, line)
 
     def _shown(self, at: float, line: bytes) -> bytes:
         if not self._query.timestamps:
@@ -150,42 +166,20 @@ class LogReader:
             yield bytes(block)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0  # not written yet
-
-
-def _read(path: Path, offset: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(16 * _BLOCK)
-    except FileNotFoundError:
-        return b""
-
-
-def _start_of_tail(path: Path, start: int, end: int, count: int) -> int:
+def _start_of_tail(file: RotatedFile, start: int, end: int, count: int) -> int:
     """Return the offset at which the last `count` lines between two offsets begin."""
     if count <= 0:
         return end
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return end
-    with file:
-        at, breaks = end, 0
-        while at > start:
-            size = min(_BLOCK, at - start)
-            at -= size
-            file.seek(at)
-            block = file.read(size)
-            place = len(block)
-            while (place := block.rfind(b"\n", 0, place)) >= 0:
-                # The last line's own end is no beginning of another one.
-                if at + place + 1 < end:
-                    breaks += 1
-                if breaks == count:
-                    return at + place + 1
+    at, breaks = end, 0
+    while at > start:
+        size = min(_BLOCK, at - start)
+        at -= size
+        _, block = file.read(at, size)
+        place = len(block)
+        while (place := block.rfind(b"\n", 0, place)) >= 0:
+            # The last line's own end is no beginning of another one.
+            if at + place + 1 < end:
+                breaks += 1
+            if breaks == count:
+                return at + place + 1
     return start

@@ -9,12 +9,11 @@ from comity.cli.dcos import parsing, printing
 from comity.cli.dcos.session import connected
 from comity.cli.dcos.task import finding, sandboxes
 from comity.cli.dcos.task.finding import Found
+from comity.cli.dcos.task.following import TaskLog
 from comity.core.errors import UserError
 from comity.sdk.gateway import Cluster
-from comity.sdk.mesos import Agent
 from comity.sdk.rest import ApiError
 
-_BLOCK = 1 << 16
 _POLL_S = 0.5
 _LONG = ("mode", "nlink", "uid", "gid", "size")
 
@@ -68,40 +67,27 @@ async def _log(args: argparse.Namespace) -> None:
         found = await _found(cluster, args)
         agent = sandboxes.agent_of(cluster, found)
         path = await sandboxes.log_path(agent, found, args.file)
-        offset = await _print_tail(agent, path, args.lines)
+        log = TaskLog(agent, path)
+        offset = await _print_tail(log, args.lines)
         while args.follow:
-            # Counted in the file's bytes, which the text of an answer does not always tell.
-            _, size = await agent.read(path, -1)
-            if size <= offset:
+            data, offset = await log.read(offset)
+            if not data:
                 await asyncio.sleep(_POLL_S)
                 continue
-            length = min(size - offset, _BLOCK)
-            data, _ = await agent.read(path, offset, length)
             sys.stdout.write(data)
             sys.stdout.flush()
-            offset += length
 
 
-async def _print_tail(agent: Agent, path: str, lines: int) -> int:
+async def _print_tail(log: TaskLog, lines: int) -> int:
     """Print the last lines; returns the offset after them."""
-    try:
-        _, size = await agent.read(path, -1)
-    except ApiError as error:
-        if error.status == 404:
-            name = path.rpartition("/")[2]
-            raise UserError(f"the sandbox has no file {name!r}; see `dcos task ls`") from error
-        raise
-    start, held = size, ""
-    while start > 0 and held.count("\n") <= lines:
-        begin = max(0, start - _BLOCK)
-        data, _ = await agent.read(path, begin, start - begin)
-        held, start = data + held, begin
-    shown = held.splitlines(keepends=True)[-lines:] if lines else []
-    sys.stdout.write("".join(shown))
-    if shown and not shown[-1].endswith("\n"):
+    shown, offset = await log.tail(lines)
+    if not log.exists:
+        raise UserError(f"the sandbox has no file {log.name!r}; see `dcos task ls`")
+    sys.stdout.write(shown)
+    if shown and not shown.endswith("\n"):
         sys.stdout.write("\n")
     sys.stdout.flush()
-    return size
+    return offset
 
 
 async def _ls(args: argparse.Namespace) -> None:
