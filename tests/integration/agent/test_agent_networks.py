@@ -36,7 +36,9 @@ PROGRAMS = [
     "nslookup",
     "ip",
 ]
-SERVE = "echo $MESOS_CONTAINER_IP > /who; exec httpd -f -p 8080 -h /"
+# The first process of a container is not ended by SIGTERM unless it says so.
+REST = "trap 'exit 0' TERM; sleep 600 & wait"
+SERVE = "echo $MESOS_CONTAINER_IP > /who; trap 'exit 0' TERM; httpd -f -p 8080 -h / & wait"
 
 
 @pytest.fixture
@@ -138,10 +140,9 @@ async def test_tasks_of_a_group_share_the_network_of_their_executor(kernel):
             resources=resources.write(text.parse("cpus:0.1;mem:32;disk:1")),
             container=v1.ContainerInfo(type="MESOS", **on()),
         )
-        look = "while ! test -e /x; do nslookup -type=a x 127.0.0.1:8080 >/dev/null; sleep 1; done"
         infos = [
             mesos.task(offer, id="a", **image("box", value=SERVE)),
-            mesos.task(offer, id="b", **image("box", value=f"ip addr show eth0; {look}")),
+            mesos.task(offer, id="b", **image("box", value=REST)),
             mesos.task(offer, id="c", **shell("cat /proc/net/dev; exec sleep 600")),
         ]
         mesos.mesos.launch_group([offer], info, infos, refuse_seconds=0)
@@ -184,7 +185,7 @@ def listening():
 
 async def test_what_cannot_be_had_fails_the_task_with_the_reason(kernel, listening):
     async with kernel.scheduler() as mesos:
-        holder = image("box", on((31010, 80)), value="sleep 600")
+        holder = image("box", on((31010, 80)), value=REST)
         await mesos.launch({"id": "holder", **holding(31010), **holder})
         await mesos.until_state("holder", S.RUNNING)
         before = lab.snapshot(NAME)
@@ -237,8 +238,31 @@ async def test_a_cni_network_is_had_by_its_name(kernel, tmp_path):
     kernel.agent_args += ("--network-cni-plugins-dir", str(plugin.parent))
     await kernel.restart_agent()
     async with kernel.scheduler() as mesos:
-        await mesos.launch({"id": "cni", **image("box", on(name="lab"), value="sleep 600")})
+        await mesos.launch({"id": "cni", **image("box", on(name="lab"), value=REST)})
         assert addresses(await mesos.until_state("cni", S.RUNNING)) == ["10.7.0.9"]
         mesos.mesos.kill("cni")
         await mesos.until_state("cni", S.KILLED)
         await mesos.until(lambda: Path(log).read_text() == "ADD\nDEL\n")
+
+
+async def test_many_that_come_and_go_with_a_killed_agent_leave_nothing(kernel):
+    """The fixture compares links, rules and records; here it is the number that matters."""
+    async with kernel.scheduler() as mesos:
+        await mesos.until(lambda: has_ports(mesos))
+        first, count = 31200, 20
+        tasks = [
+            {"id": f"t{n}", **holding(first + n), **image("box", on((first + n, 80)), value=REST)}
+            for n in range(count)
+        ]
+        await mesos.launch(*tasks)
+        await mesos.until(lambda: any(S.RUNNING in mesos.states(one["id"]) for one in tasks))
+        await kernel.restart_agent()
+        for one in tasks:
+            await mesos.until(
+                lambda one=one: {S.RUNNING, S.FAILED, S.LOST} & set(mesos.states(one["id"]))
+            )
+            mesos.mesos.kill(one["id"])
+        for one in tasks:
+            await mesos.until(lambda one=one: mesos.states(one["id"])[-1].is_terminal)
+        await mesos.until(lambda: lab.snapshot(NAME)[1] == [])
+        assert not any("--to-destination" in rule for rule in lab.snapshot(NAME)[2])

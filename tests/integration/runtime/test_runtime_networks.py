@@ -47,7 +47,7 @@ def ask(host, port, patience_s=20):
     """Return what a server says; it may be about to begin."""
     deadline = time.monotonic() + patience_s
     while True:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection = http.client.HTTPConnection(host, port, timeout=5 if patience_s else 1)
         try:
             connection.request("GET", "/who")
             return connection.getresponse().read().decode()

@@ -156,6 +156,18 @@ def test_what_one_plugin_refuses_is_undone(plugins):
     assert list((plugins.directory / "records").iterdir()) == []
 
 
+@pytest.mark.parametrize("said", ['{"ips": [{"address": "x"}]}', '{"ips": 7}', '{"ip4": []}', "[]"])
+def test_a_result_that_is_none_is_refused_or_empty(plugins, said):
+    (plugins.directory / "result-first").write_text(said)
+    networks = plugins.networks()
+    if said == "[]":
+        assert attach(networks, Network("single")).addresses == ()
+        return
+    with pytest.raises(NetworkRefused, match="a plugin of network 'single' gave no result"):
+        attach(networks, Network("single"))
+    assert [call[0] for call in plugins.calls()] == ["ADD", "DEL"]
+
+
 def test_a_container_that_cannot_leave_is_tried_again(plugins):
     networks = plugins.networks()
     attach(networks, Network("single"))
@@ -188,6 +200,7 @@ def test_check_asks_every_plugin(plugins):
         (Network("missing"), "CNI plugin 'absent' is not installed"),
         (Network("outside"), "CNI plugin '../first' is not installed"),
         (Network("broken"), "there is no network 'broken'.*broken.conf is no CNI configuration"),
+        (Network("listed"), "there is no network 'listed'.*listed.conf is no CNI"),
         (Network("untyped"), "there is no network 'untyped'.*untyped.conf is no CNI"),
     ],
 )
@@ -196,6 +209,7 @@ def test_a_network_that_cannot_be_had_says_why(plugins, wanted, reason):
     plugins.configure("missing.conf", {"name": "missing", "type": "absent"})
     plugins.configure("outside.conf", {"name": "outside", "type": "../first"})
     plugins.configure("broken.conf", '{"name": "broken", ')
+    plugins.configure("listed.conf", {"name": "listed", "type": "first", "capabilities": []})
     plugins.configure("untyped.conf", {"name": "untyped", "type": 7})
     with pytest.raises(NetworkRefused, match=reason):
         attach(networks, Network("lab"), wanted)

@@ -187,8 +187,11 @@ def _configuration(document: dict[str, Any]) -> dict[str, Any]:
     name, version = document["name"], document.get("cniVersion", _VERSION)
     if not isinstance(name, str) or not isinstance(version, str):
         raise TypeError("name and cniVersion are strings")
-    if not all(isinstance(one["type"], str) for one in plugins):
+    if not plugins or not all(isinstance(one["type"], str) for one in plugins):
         raise TypeError("the type of a plugin is a string")
+    for key in ("capabilities", "args"):
+        if not all(isinstance(one.get(key, {}), dict) for one in plugins):
+            raise TypeError(f"the {key} of a plugin are an object")
     return {"name": name, "cniVersion": version, "plugins": plugins}
 
 
@@ -264,7 +267,19 @@ def _said(done: "subprocess.CompletedProcess[str]") -> str:
 
 
 def attachment_of(added: list[Added]) -> Attachment:
-    """Return what the plugins' results say (CNI's versions 0.3 to 1.1, and `ip4` of before)."""
+    """Return what the plugins' results say (CNI's versions 0.3 to 1.1, and `ip4` of before).
+
+    Raises:
+        NetworkRefused: one of them is no result.
+    """
+    try:
+        return _attachment_of(added)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        names = ", ".join(one.network.name for one in added)
+        raise NetworkRefused(f"a plugin of network '{names}' gave no result: {error!r}") from error
+
+
+def _attachment_of(added: list[Added]) -> Attachment:
     joined, nameservers, search, options = [], [], [], []
     for one in added:
         result = one.result or {}

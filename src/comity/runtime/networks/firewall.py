@@ -137,9 +137,13 @@ class Firewall:
 
 
 def _run(*argv: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        argv, input=given, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S
-    )
+    try:
+        return subprocess.run(
+            argv, input=given, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        said = f"{argv[0]} did not end within {_TIMEOUT_S} s"
+        return subprocess.CompletedProcess(argv, 1, "", said)
 
 
 def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
