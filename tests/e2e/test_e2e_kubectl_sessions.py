@@ -159,6 +159,8 @@ def test_port_forward(kubernetes):
         'port=18474, bind=\\"127.0.0.1\\")"'
     )
     pod(kubernetes, "server", script.replace("'", "''"))
+    listening = f":{18474:04X} 00000000:0000 0A"  # kubectl leaves after one refusal
+    eventually(lambda: listening in Path("/proc/net/tcp").read_text(), "the pod listens")
     with subprocess.Popen(
         [str(KUBECTL), "port-forward", "pod/server", ":18474"],
         stdout=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """The input and output of containers that somebody attaches to (Mesos's I/O switchboard).
 
-Output goes to every reader as records of ProcessIO, and to the sandbox's `stdout` when nobody has
-to be there for it (a task with a terminal). Input comes from one writer at a time. A reader that is
-slow slows the container down; nothing is dropped.
+Output goes to every reader as records of ProcessIO, and to the sandbox's `stdout` and `stderr` when
+nobody has to be there for it (a task with a terminal, or with an input). Input comes from one
+writer at a time. A reader that is slow slows the container down; nothing is dropped.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Line:
         self._close_input = close_input
         self._outputs = dict(zip(fds if self.is_terminal else fds[1:], _NAMES, strict=False))
         self._open = dict(self._outputs)
-        self._log = _log_of(spec)
+        self._logs = _logs_of(spec, self._outputs)
         self._readers: dict[Stream, Format] = {}
         self._reading: set[int] = set()
         self._job: asyncio.Task[None] | None = None
@@ -94,9 +94,9 @@ class Line:
             if self.is_over:
                 self._finish()
             return
-        if self._log is not None:
-            self._log.write(data)
-            self._log.flush()
+        if fd in self._logs:
+            self._logs[fd].write(data)
+            self._logs[fd].flush()
         body = ProcessData(type=self._outputs[fd], data=data)
         self._send(ProcessIO(type="DATA", data=body))
         if any(not stream.closed for stream in self._readers):
@@ -107,7 +107,7 @@ class Line:
         """Read again when every reader has caught up."""
         for stream in list(self._readers):
             await stream.drained()
-        if fd in self._open and (self._readers or self._log is not None):
+        if fd in self._open and (self._readers or self._logs):
             self._reading.add(fd)
             asyncio.get_running_loop().add_reader(fd, self._read, fd)
 
@@ -176,13 +176,16 @@ class Line:
         for fd in held:
             os.close(fd)
         self._outputs, self._input = {}, None
-        if self._log is not None:
-            self._log.close()
+        for log in self._logs.values():
+            log.close()
 
 
-def _log_of(spec: Spec) -> BinaryIO | None:
-    """Open the file that takes the output of a terminal which nobody has to watch."""
-    return None if spec.is_session else (Path(spec.sandbox) / "stdout").open("ab")
+def _logs_of(spec: Spec, outputs: dict[int, str]) -> dict[int, BinaryIO]:
+    """Open the files that take the output of a container which nobody has to watch."""
+    if spec.is_session:
+        return {}
+    sandbox = Path(spec.sandbox)
+    return {fd: (sandbox / name.lower()).open("ab") for fd, name in outputs.items()}
 
 
 async def _until_writable(fd: int) -> None:

@@ -73,6 +73,8 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     own = security.isolation(pod, spec, has_image=not is_host(container))
     payload: Json = {"command": command, "container": info, "isolation": own}
     payload.update(_resources(spec))
+    if spec.get("stdin"):
+        payload["stdin"] = True
     return payload
 
 

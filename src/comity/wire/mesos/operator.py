@@ -41,9 +41,9 @@ from comity.wire.mesos.v1 import CommandInfo, ContainerInfo, Resource
 class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     """A container to start; nested when its id has a parent.
 
-    Extensions of ours, in JSON only, are `isolation`, for what ContainerInfo has no words, and
-    `is_pod`: a container without a process, whose network, host name, IPC namespace and limits the
-    containers nested in it share.
+    Extensions of ours, in JSON only, are `isolation`, for what ContainerInfo has no words, `stdin`:
+    it has an input that somebody may attach to, and `is_pod`: a container without a process, whose
+    network, host name, IPC namespace and limits the containers nested in it share.
     """
 
     container_id: Annotated[ContainerID, 1]
@@ -53,6 +53,7 @@ class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     limits: Annotated[dict[str, Scalar], 5] = field(default_factory=dict)
     isolation: Isolation | None = None
     is_pod: bool = False
+    stdin: bool = False
 
 
 class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):

@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -127,8 +128,15 @@ class NodeHttp:
         if isinstance(found, Response):
             return found
         name = found.live_id
-        if found.spec.get("tty"):
+        if found.spec.get("tty") or found.spec.get("stdin"):
             ask = streaming.asked(request, self._inside.name(name))
+            is_once = bool(found.spec.get("stdinOnce"))
+            ask = msgspec.structs.replace(
+                ask,
+                stdin=ask.stdin and bool(found.spec.get("stdin")),
+                tty=ask.tty and bool(found.spec.get("tty")),
+                ends_input=is_once,
+            )
             return self._inside.streams.attach(request, ask)
         reader = LogReader(*self._timeline_of(name), LogQuery(tail_lines=0, follow=True))
         return self._inside.streams.watch(request, _lines(reader, found, name))
@@ -205,10 +213,12 @@ async def _send(stream: Stream, data: bytes) -> bool:
 
 
 def _query(request: Request) -> LogQuery:
-    since = _number(request, "sinceSeconds")
+    seconds, since = _number(request, "sinceSeconds"), _instant(request, "sinceTime")
+    if seconds is not None:
+        since = time.time() - seconds
     return LogQuery(
         tail_lines=_number(request, "tailLines"),
-        since=None if since is None else time.time() - since,
+        since=since,
         limit_bytes=_number(request, "limitBytes"),
         timestamps=_flag(request, "timestamps"),
         follow=_flag(request, "follow"),
@@ -222,6 +232,19 @@ def _number(request: Request, name: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"{name} must be a whole number that is not negative, not {text!r}")
     return int(text)
+
+
+def _instant(request: Request, name: str) -> float | None:
+    text = request.arg(name)
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError(f"{name} must be a time of RFC 3339, not {text!r}")
+    return found.timestamp()
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -34,6 +34,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     stdin: bool
     tty: bool
     command: tuple[str, ...] = ()
+    ends_input: bool = True
+    """Whether the end of the client's input is the container's; else others may attach later."""
 
 
 def asked(request: Request, container: Json) -> Asked:
@@ -153,7 +155,7 @@ async def _gone(socket: WebSocket) -> None:
 
 async def _read(socket: WebSocket, news: "asyncio.Queue[ProcessIO]", ask: Asked) -> None:
     """Turn a client's messages into input until it leaves."""
-    if not ask.stdin and not ask.tty:
+    if not ask.stdin and not ask.tty and ask.command:
         await news.put(END_OF_INPUT)  # whoever reads nevertheless must not wait
     while (message := await socket.receive()) is not None:
         if not message:
@@ -165,7 +167,7 @@ async def _read(socket: WebSocket, news: "asyncio.Queue[ProcessIO]", ask: Asked)
             window = _window(data)
             if window is not None:
                 await news.put(resized(window))
-        elif channel == CLOSE and data[:1] == bytes((STDIN,)) and ask.stdin:
+        elif channel == CLOSE and data[:1] == bytes((STDIN,)) and ask.stdin and ask.ends_input:
             await news.put(END_OF_INPUT)
 
 
