@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import re
+import subprocess
 import time
 
 import pytest
 
-from support.clusters import Cluster, eventually
+from support.clusters import KUBECTL, Cluster, eventually
 from support.images import MARKS, busybox, write_layout
 from support.networks import MARKS as NETWORK_MARKS
 
@@ -124,6 +126,21 @@ def test_a_host_port_leads_to_the_pod_and_a_pod_of_the_host_network_has_none_of_
     found = ready(kubernetes, "hosted")
     assert found["podIP"] == found["hostIP"]
     kubernetes.kubectl("delete", "pod", "hosted")
+
+
+def test_a_forwarded_port_leads_into_the_pods_own_network(kubernetes):
+    serve = "echo inside > /who; exec httpd -f -p 127.0.0.1:8080 -h /"
+    apply(kubernetes, "inner", container={"command": ["sh", "-c", serve], "readinessProbe": None})
+    ready(kubernetes, "inner")
+    argv = [str(KUBECTL), "port-forward", "pod/inner", ":8080"]
+    given = {"stdout": subprocess.PIPE, "text": True, "env": kubernetes.environment}
+    with subprocess.Popen(argv, **given) as child:
+        try:
+            port = int(re.search(r"127.0.0.1:(\d+)", child.stdout.readline())[1])
+            assert ask("127.0.0.1", port) == "inside"
+        finally:
+            child.kill()
+    kubernetes.kubectl("delete", "pod", "inner")
 
 
 def app(cluster, **fields):
