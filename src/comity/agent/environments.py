@@ -80,4 +80,10 @@ def variables(command: v1.CommandInfo) -> dict[str, str]:
     """Return the variables that a command brings along."""
     if command.environment is None:
         return {}
-    return {one.name: one.value or "" for one in command.environment.variables}
+    return {one.name: _value_of(one) for one in command.environment.variables}
+
+
+def _value_of(variable: v1.Variable) -> str:
+    if variable.secret is not None and variable.secret.value is not None:
+        return variable.secret.value.data.decode(errors="replace")
+    return variable.value or ""

@@ -280,3 +280,12 @@ def test_a_uri_that_cannot_be_fetched_fails_the_task(framework):
         framework.launch(made)
         failed = framework.status(name_of(made), "TASK_FAILED")
         assert failed["reason"] == "REASON_CONTAINER_LAUNCH_FAILED"
+
+
+def test_a_variable_of_type_secret_is_in_the_environment(framework):
+    secret = {"type": "VALUE", "value": {"data": base64.b64encode(b"hush").decode()}}
+    variables = [{"name": "PASSWORD", "type": "SECRET", "secret": secret}]
+    command = {**script('test "$PASSWORD" = hush'), "environment": {"variables": variables}}
+    made = task("knows", None, command=command)
+    framework.launch(made)
+    framework.status(name_of(made), "TASK_FINISHED")

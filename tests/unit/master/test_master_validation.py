@@ -4,6 +4,7 @@ import pytest
 
 from comity.resources import text
 from comity.wire.mesos import link, resources, scheduler, v1
+from comity.wire.mesos.base import Secret, SecretReference, SecretValue
 from comity.wire.mesos.checks import CheckCommand, CheckHttp, HttpCheckInfo
 from comity.wire.mesos.containers import (
     DockerImage,
@@ -43,9 +44,13 @@ def reserved(needs, role):
     )
 
 
-def secret():
-    variable = v1.Variable(name="A", type="SECRET")
+def secret(held=None, **more):
+    variable = v1.Variable(name="A", type="SECRET", secret=held, **more)
     return v1.CommandInfo(value="x", environment=v1.Environment(variables=(variable,)))
+
+
+VALUED = Secret(type="VALUE", value=SecretValue(data=b"x"))
+REFERRED = Secret(type="REFERENCE", reference=SecretReference(name="s"))
 
 
 def valueless():
@@ -106,7 +111,10 @@ BAD_TASKS = {
     "The 'gpus' resource must be an unsigned integer": {"needs": "cpus:1;gpus:0.5"},
     "allocated to role 'other', not '*'": {"resources": reserved("cpus:1", "other")},
     "multiple allocation roles": {"resources": reserved("cpus:1", "a") + reserved("mem:1", "b")},
-    "of type 'SECRET' is not supported": {"command": secret()},
+    "of type 'SECRET' must have a secret set": {"command": secret()},
+    "of type 'SECRET' must not have a value set": {"command": secret(VALUED, value="x")},
+    "no secret resolver": {"command": secret(REFERRED)},
+    "'A' cannot be put into": {"command": secret(Secret(value=SecretValue(data=b"\0")))},
     "of type 'VALUE' must have a value": {"command": valueless()},
     "Only one of them should be set": {
         "container": v1.ContainerInfo(type="MESOS", volumes=(v1.Volume(container_path="v"),))

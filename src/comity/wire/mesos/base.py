@@ -143,7 +143,7 @@ class Secret(Wire, frozen=True, kw_only=True):
 
 
 class Variable(Wire, frozen=True, kw_only=True):
-    """An environment variable. `type` SECRET is not resolved here and refused by validation."""
+    """An environment variable; `type` is VALUE, or SECRET for one in `secret`."""
 
     name: Annotated[str, 1]
     type: Annotated[str | None, 3, numbers.ENVIRONMENT_VARIABLE_TYPE] = None

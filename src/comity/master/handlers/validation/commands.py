@@ -13,17 +13,30 @@ def check_command(command: v1.CommandInfo) -> None:
 
 
 def _check_variable(variable: v1.Variable) -> None:
-    if variable.type == "SECRET":
-        raise Invalid(
-            f"Environment variable '{variable.name}' of type 'SECRET' is not supported: this "
-            "master has no secret resolver; use type 'VALUE'"
-        )
-    if variable.type not in (None, "VALUE"):
+    named = f"Environment variable '{variable.name}' of type '{variable.type or 'VALUE'}'"
+    if variable.type not in (None, "VALUE", "SECRET"):
         raise Invalid("Environment variable of type 'UNKNOWN' is not allowed")
-    if variable.value is None:
-        raise Invalid(f"Environment variable '{variable.name}' of type 'VALUE' must have a value")
-    if "\0" in variable.name + variable.value or "=" in variable.name or not variable.name:
+    if variable.type == "SECRET":
+        value = _secret_of(variable, named)
+    elif variable.secret is not None:
+        raise Invalid(f"{named} must not have a secret set")
+    elif variable.value is None:
+        raise Invalid(f"{named} must have a value")
+    else:
+        value = variable.value.encode()
+    if "\0" in variable.name or b"\0" in value or "=" in variable.name or not variable.name:
         raise Invalid(f"Environment variable {variable.name!r} cannot be put into an environment")
+
+
+def _secret_of(variable: v1.Variable, named: str) -> bytes:
+    """Return what a variable of type SECRET holds; one that names it for a resolver is refused."""
+    if variable.secret is None:
+        raise Invalid(f"{named} must have a secret set")
+    if variable.value is not None:
+        raise Invalid(f"{named} must not have a value set")
+    if variable.secret.value is None:
+        raise Invalid(f"{named}: agents here have no secret resolver; use a secret of type VALUE")
+    return variable.secret.value.data
 
 
 def check_container(container: v1.ContainerInfo) -> None:
