@@ -1,5 +1,6 @@
 """kubectl's exec, attach, cp, run -i and port-forward on pods of images, in their own networks."""
 
+import http.client
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from support.images import MARKS, busybox, write_layout
 from support.ptys import Person
 
 pytestmark = MARKS
-_PROGRAMS = "sh echo cat ls sleep test id tar mkdir stty head tr nc printf"
+_PROGRAMS = "sh echo cat ls sleep test id tar mkdir stty head tr httpd"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ async def test_attach_to_a_terminal(kubernetes):
 
 
 def test_port_forward_reaches_what_listens_on_the_pods_own_loopback(kubernetes):
-    serve = "while :; do echo from the pod | nc -l -p 18480 -s 127.0.0.1; done"
+    serve = "mkdir /www; echo from the pod > /www/file; exec httpd -f -p 127.0.0.1:18480 -h /www"
     pod(kubernetes, "server", serve)
     listening = f":{18480:04X} 00000000:0000 0A"  # kubectl leaves after one refusal
     eventually(
@@ -132,20 +133,10 @@ def test_port_forward_reaches_what_listens_on_the_pods_own_loopback(kubernetes):
     ) as child:
         try:
             port = int(re.search(r"127.0.0.1:(\d+)", child.stdout.readline())[1])
-            nc = ["python3", "-c", _CLIENT, str(port)]
-
-            def answers():
-                done = subprocess.run(nc, capture_output=True, timeout=30)
-                return done.stdout == b"from the pod\n"
-
-            assert answers()
+            for _ in range(5):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                connection.request("GET", "/file")
+                assert connection.getresponse().read() == b"from the pod\n"
+                connection.close()
         finally:
             child.kill()
-
-
-_CLIENT = """
-import socket, sys
-with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) as connection:
-    while data := connection.recv(4096):
-        sys.stdout.write(data.decode())
-"""
