@@ -172,7 +172,15 @@ def test_instances_of_a_bridged_app_have_ports_of_the_offer_and_addresses(cluste
     mapping = {"containerPort": 8080, "hostPort": 0, "name": "web"}
     checks = [{"protocol": "HTTP", "path": "/who", "portIndex": 0, "intervalSeconds": 1}]
     if kind == "MESOS":
-        checks = [{"protocol": "MESOS_HTTP", "path": "/who", "portIndex": 0, "delaySeconds": 0}]
+        checks = [
+            {
+                "protocol": "MESOS_HTTP",
+                "path": "/who",
+                "portIndex": 0,
+                "delaySeconds": 0,
+                "intervalSeconds": 1,
+            }
+        ]
     found = app(
         cluster,
         id=f"/web-{kind.lower()}",
