@@ -133,10 +133,13 @@ def test_port_forward_reaches_what_listens_on_the_pods_own_loopback(kubernetes):
     ) as child:
         try:
             port = int(re.search(r"127.0.0.1:(\d+)", child.stdout.readline())[1])
-            for _ in range(5):
+            for _ in range(20):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 connection.request("GET", "/file")
                 assert connection.getresponse().read() == b"from the pod\n"
                 connection.close()
+        except OSError as error:
+            child.kill()
+            raise AssertionError((error, child.stdout.read())) from None
         finally:
             child.kill()

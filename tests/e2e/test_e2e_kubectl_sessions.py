@@ -23,6 +23,7 @@ spec:
   - name: main
     image: host
     command: [sh, -c, 'SCRIPT']
+    stdin: TTY
     tty: TTY
     resources: {requests: {cpu: 10m, memory: 16Mi}}
 """
@@ -181,7 +182,11 @@ def test_port_forward(kubernetes):
                 return answer.status == 200 and b"Directory listing" in body
 
             eventually(answers, "the pod's server answers")
-            assert all(answers() for _ in range(20))
+            try:
+                assert all(answers() for _ in range(20))
+            except OSError as error:
+                child.kill()
+                raise AssertionError((error, child.stdout.read())) from None
         finally:
             child.kill()
 
