@@ -29,7 +29,7 @@ from comity.policy.authorization.deciding import allows
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.driver import Driver
-from comity.runtime.files import Files
+from comity.runtime.files import Files, NoSuchFile
 from comity.runtime.http import Feed, Request, Response, Router, Stream
 from comity.runtime.http.credentials import Guard, Realm
 from comity.runtime.http.legacy import (
@@ -127,8 +127,13 @@ class Access:
     """Who gets in, and what they may see and do here."""
 
     def __init__(
-        self, config: AgentConfig, known: dict[str, str] | None, tokens: ExecutorTokens | None
+        self,
+        config: AgentConfig,
+        known: dict[str, str] | None,
+        tokens: ExecutorTokens | None,
+        files: Files,
     ) -> None:
+        self._files = files
         self._config = config
         self._has_tokens = tokens is not None
         self._guard = Guard(known, tokens.claims if tokens is not None else None)
@@ -142,7 +147,9 @@ class Access:
         if refusal is not None or request.path.startswith("/api/"):
             return refusal
         who = caller(request)
-        if permissions.may_get(state, self._acls, who, request.path, request.arg("path")):
+        file = request.arg("path")
+        place = self._place(file) if file and request.path.startswith("/files/") else file
+        if permissions.may_get(state, self._acls, who, request.path, place):
             return None
         return text(403, f"Not authorized to see {request.path}")
 
@@ -152,8 +159,18 @@ class Access:
         allowed = permissions.may_touch(state, self._acls, who, call)
         if allowed is None:
             allowed = permissions.may_call(state, self._acls, who, call)
+        path = permissions.file_of(call)
+        if allowed and path is not None:
+            allowed = permissions.may_read(state, self._acls, who, self._place(path))
         if not allowed:
             raise Refused(403, "Not authorized to do this")
+
+    def _place(self, path: str) -> str:
+        """Return where a path leads: `..` and tasks' links do not change whose a file is."""
+        try:
+            return str(self._files.resolve(path))
+        except NoSuchFile:
+            return path
 
     def seen(self, state: State, request: Request) -> State:
         """Return what the caller may see."""

@@ -75,12 +75,19 @@ def may_call(state: State, acls: Acls, caller: Caller, call: operator.AgentCall)
             return allows(acls, Action.SET_LOG_LEVEL, caller.principal)
         case operator.PruneImages():
             return allows(acls, Action.PRUNE_IMAGES, caller.principal)
-        case operator.ReadFile():
-            return may_read(state, acls, caller, call.read_file.path)
-        case operator.ListFiles():
-            return may_read(state, acls, caller, call.list_files.path)
         case _:
             return True
+
+
+def file_of(call: operator.AgentCall) -> str | None:
+    """Return the path that a call of the files API names; None for other calls."""
+    match call:
+        case operator.ReadFile():
+            return call.read_file.path
+        case operator.ListFiles():
+            return call.list_files.path
+        case _:
+            return None
 
 
 def may_touch(state: State, acls: Acls, caller: Caller, call: operator.AgentCall) -> bool | None:

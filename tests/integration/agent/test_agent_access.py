@@ -1,5 +1,6 @@
 """Who gets into an agent: realms, executors' tokens, access control lists over HTTP."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -237,6 +238,35 @@ async def test_sandboxes_and_endpoints_have_rules(tmp_path):
         assert (await ask("/api/v1", ADS, call=read)).status == 403
         assert (await ask("/monitor/statistics", OPS)).status == 200
         assert (await ask("/monitor/statistics", ADS)).status == 403
+
+
+@pytest.mark.root
+async def test_no_way_round_leads_to_the_sandbox_of_another_user(tmp_path):
+    allowed = {"principals": {"values": ["ops"]}, "users": {"values": ["root"]}}
+    acls = {"permissive": False, "access_sandboxes": [allowed]}
+    async with cluster(tmp_path, acls=acls) as (kernel, ask):
+        async with kernel.scheduler(user="nobody") as mesos:
+            other = await sandbox_of(kernel, mesos, "other", "sleep 600")
+        async with kernel.scheduler(user="root") as mesos:
+            own = await sandbox_of(kernel, mesos, "own", f"ln -s {other} link; sleep 600")
+            up = own / "../../../../.." / other.relative_to(own.parents[4])
+            while not (own / "link").is_symlink():
+                await asyncio.sleep(0.01)
+            for place, status in ((own, 200), (other, 403), (own / "link", 403), (up, 403)):
+                name = f"{place}/stdout"
+                read = call("READ_FILE", path=name, offset=0)
+                assert (await ask("/api/v1", OPS, call=read)).status == status, name
+                url = f"/files/read?path={name}&offset=0"
+                assert (await ask(url, OPS)).status == status, name
+
+
+async def sandbox_of(kernel, mesos, task_id, script):
+    """Run a task; return where its sandbox is."""
+    await mesos.launch({"id": task_id, **shell(script)})
+    await mesos.until_state(task_id, S.RUNNING)
+    pattern = f"a/slaves/*/frameworks/*/executors/{task_id}/runs/latest"
+    [path] = kernel.directory.glob(pattern)
+    return path.resolve()
 
 
 def test_a_key_that_is_too_short_is_refused(tmp_path):

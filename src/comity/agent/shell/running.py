@@ -119,7 +119,7 @@ async def _serve(
     files = Files()
     watcher = DiskWatcher(config, state, driver, containerizer)
     usage = Usage(containerizer, watcher.used)
-    access = Access(config, known_principals(config.credentials), tokens)
+    access = Access(config, known_principals(config.credentials), tokens, files)
     oci_side = containerizer.oci
     keeper = ImageKeeper(state, oci_side.images if oci_side is not None else None)
     http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access, keeper)
