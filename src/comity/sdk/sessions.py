@@ -32,7 +32,7 @@ _STREAMED: Headers = (
     ("Message-Accept", _JSON),
 )
 _FED: Headers = (("Content-Type", _RECORDIO), ("Message-Content-Type", _JSON), ("Accept", _JSON))
-_WAIT_S = 600.0
+_ANSWER_S = 600.0
 _START_S = 600.0
 
 
@@ -120,7 +120,8 @@ class Sessions:
 
     async def wait(self, container_id: Json) -> int | None:
         """Return the wait status of a container once it has ended; None when nobody knows it."""
-        found = await self._call("WAIT_CONTAINER", {"container_id": container_id})
+        body = {"container_id": container_id}
+        found = await self._call("WAIT_CONTAINER", body, timeout_s=None)
         status = (found or {}).get("wait_container", {}).get("exit_status")
         return None if status is None else int(status)
 
@@ -134,11 +135,11 @@ class Sessions:
         listed: list[Json] = found["get_containers"].get("containers") or []
         return listed
 
-    async def _call(self, kind: str, body: Json) -> Any:
+    async def _call(self, kind: str, body: Json, *, timeout_s: float | None = _ANSWER_S) -> Any:
         data = msgspec.json.encode({"type": kind, kind.lower(): body})
         headers = (*self._headers, ("Content-Type", _JSON), ("Accept", _JSON))
         return decoded(
-            await self._client.request("POST", self._url, data, headers, timeout_s=_WAIT_S)
+            await self._client.request("POST", self._url, data, headers, timeout_s=timeout_s)
         )
 
 

@@ -289,3 +289,12 @@ def test_a_variable_of_type_secret_is_in_the_environment(framework):
     made = task("knows", None, command=command)
     framework.launch(made)
     framework.status(name_of(made), "TASK_FINISHED")
+
+
+def test_a_tasks_own_container_can_be_waited_for(target, framework):
+    made = task("ends", "sleep 1; exit 3")
+    framework.launch(made)
+    status = framework.status(name_of(made), "TASK_RUNNING")
+    own = status["container_status"]["container_id"]
+    waited = call(target, "WAIT_CONTAINER", container_id=own)
+    assert waited.json()["wait_container"]["exit_status"] == 3 << 8

@@ -78,10 +78,15 @@ def nested_exited(state: State, container: Container, out: Outbox) -> None:
     if container.launch_to is not None:
         answer(container.launch_to, 200, out)
         container.launch_to = None
+    _tell_waiters(container, out)
+    checkpoints.save_nested(container, out)
+
+
+def _tell_waiters(container: Container, out: Outbox) -> None:
+    """Answer those who wait for a container that has ended."""
     for waiter in container.waiters:
         answer(waiter.to, 200, out, end_of(container, waiter))
     container.waiters.clear()
-    checkpoints.save_nested(container, out)
 
 
 def end_of(container: Container, waiter: Waiter) -> bytes:
@@ -154,6 +159,7 @@ def executor_exited(
     state: State, executor: Executor, container: Container, now: Instant, out: Outbox
 ) -> None:
     """An executor's program has ended: tell the master, and end what was left of it."""
+    _tell_waiters(container, out)
     executor.has_exited = True
     if executor.stream is not None:
         state.streams.pop(executor.stream, None)

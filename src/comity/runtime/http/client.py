@@ -191,7 +191,7 @@ class Client:
         body: bytes = b"",
         headers: Headers = (),
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = 30.0,
     ) -> Response:
         """Make one call and return its whole answer, whatever its status.
 

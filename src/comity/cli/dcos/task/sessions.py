@@ -59,6 +59,10 @@ def _add_container(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--container", default="", help="which container of a Kubernetes pod")
 
 
+_NOT_FOUND = 127
+"""The exit code of a shell, and of others like this, for a command that is not there."""
+
+
 async def _exec(args: argparse.Namespace) -> int:
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     if not words:
@@ -69,8 +73,13 @@ async def _exec(args: argparse.Namespace) -> int:
         session = {"value": f"exec-{uuid.uuid4()}", "parent": parent}
         size = terminal.window() if args.tty else None
         keys = terminal.Keys(reads=args.interactive, is_terminal=args.tty)
-        async with sessions.run(session, _command(words, args), size) as output:
-            code = await _joined(sessions, (session, output), keys, size)
+        try:
+            async with sessions.run(session, _command(words, args), size) as output:
+                code = await _joined(sessions, (session, output), keys, size)
+        except ApiError as error:
+            if error.status == 400 and "No such file" in error.message:
+                raise UserError(error.message, exit_code=_NOT_FOUND) from error
+            raise
         with contextlib.suppress(ApiError, HttpError):  # it goes with the task
             await sessions.remove(session)
     return code
@@ -146,6 +155,8 @@ async def _joined(
 ) -> int:
     """Put this terminal and a container together until it ends; return its exit code."""
     container, output = what
+    # Asked before its end: an agent forgets a task's container as soon as its end is acknowledged.
+    waiting = asyncio.create_task(sessions.wait(container))
     try:
         async with terminal.ending():
             with terminal.raw(wanted=size is not None):
@@ -153,9 +164,12 @@ async def _joined(
             if keys is not None and keys.detached.is_set():
                 print("detached; the task goes on", file=sys.stderr)
                 return 0
-            status = await sessions.wait(container)
+            status = await waiting
     except terminal.Ended as error:
         return error.exit_code
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
     if status is None:
         raise UserError("the command has ended, and its agent does not know how")
     return exit_code(status)
