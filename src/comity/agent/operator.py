@@ -77,7 +77,11 @@ def _operations(state: State) -> Document:
 
 
 def _frameworks(state: State) -> Document:
-    return {"frameworks": [{"framework_info": one} for one in state.frameworks.values()]}
+    completed = views.completed_frameworks(state)
+    return {
+        "frameworks": [{"framework_info": one} for one in state.frameworks.values()],
+        "completed_frameworks": [{"framework_info": one} for one in completed],
+    }
 
 
 def _executors(state: State) -> Document:

@@ -8,6 +8,8 @@ import dataclasses
 from collections import deque
 from typing import Any, NamedTuple
 
+import msgspec
+
 from comity.agent.handlers.nested import flat_id
 from comity.agent.state import Container, Executor, State, Task
 from comity.policy.authorization.acls import Acls, Action
@@ -174,16 +176,24 @@ def may_read(state: State, acls: Acls, caller: Caller, path: str) -> bool:
     if not acls.has(Action.ACCESS_SANDBOX):
         return True
     found = _executor_of(state, path)
-    user = _user(state, found) if found is not None else None
-    return allows(acls, Action.ACCESS_SANDBOX, caller.principal, user)
+    if found is not None:
+        return allows(acls, Action.ACCESS_SANDBOX, caller.principal, _user(state, found))
+    if _is_sandbox(path):  # nobody remembers whose: only who may read all of them may read it
+        acls = msgspec.structs.replace(acls, permissive=False)
+    return allows(acls, Action.ACCESS_SANDBOX, caller.principal)
+
+
+def _is_sandbox(path: str) -> bool:
+    parts = path.strip("/").split("/")
+    return all(name in parts[:-1] for name in _SANDBOX[:2])
 
 
 def _executor_of(state: State, path: str) -> Executor | None:
     for one in (*state.executors.values(), *state.completed_executors):
         if f"{path}/".startswith(f"{one.directory}/"):
             return one
-    parts = path.strip("/").split("/")
-    if all(name in parts[:-1] for name in _SANDBOX[:2]):
+    if _is_sandbox(path):
+        parts = path.strip("/").split("/")
         named = [parts[parts.index(name) + 1] for name in _SANDBOX[:2]]
         for one in (*state.executors.values(), *state.completed_executors):
             if [one.framework_id, one.id] == named:
@@ -215,7 +225,8 @@ def seen_by(state: State, acls: Acls, caller: Caller) -> State:
     ended = [
         _with_seen_tasks(state, one, acls, caller)
         for one in state.completed_executors
-        if may(Action.VIEW_EXECUTOR, _user(state, one))
+        if (one.framework is None or may(Action.VIEW_FRAMEWORK, one.framework.user))
+        and may(Action.VIEW_EXECUTOR, _user(state, one))
     ]
     return dataclasses.replace(
         state, frameworks=frameworks, executors=kept, completed_executors=deque(ended)
@@ -252,7 +263,7 @@ def _user_of_container(state: State, one: Container) -> str | None:
 
 
 def _user(state: State, one: Executor) -> str | None:
-    framework = state.frameworks.get(one.framework_id)
+    framework = one.framework or state.frameworks.get(one.framework_id)
     own = _command_user(one.info.command)
     return own or (framework.user if framework is not None else None)
 

@@ -166,6 +166,8 @@ class Executor:
     """Its framework is over: nobody acknowledges its updates."""
     failure: tuple[v1.Reason, str] | None = None
     """What its tasks are told when it ends by the agent's doing."""
+    framework: v1.FrameworkInfo | None = None
+    """Whose it was, once it is over: the agent may forget the framework before its sandbox."""
 
     @property
     def is_default(self) -> bool:

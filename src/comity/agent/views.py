@@ -81,20 +81,18 @@ def whole_state(state: State) -> Document:
         "attributes": legacy.attributes(state.info),
         "flags": flags(state),
         "frameworks": [_framework(state, one) for one in state.frameworks.values()],
-        "completed_frameworks": _completed_frameworks(state),
+        "completed_frameworks": [_framework(state, one) for one in completed_frameworks(state)],
     }
 
 
-def _completed_frameworks(state: State) -> list[Document]:
+def completed_frameworks(state: State) -> list[v1.FrameworkInfo]:
     """Return frameworks with nothing but ended executors here: their logs can still be read."""
-    ended: dict[str, list[Executor]] = {}
-    for one in state.completed_executors:
-        if one.framework_id not in state.frameworks:
-            ended.setdefault(one.framework_id, []).append(one)
-    return [
-        {"id": key, "executors": [], "completed_executors": [_executor(one) for one in executors]}
-        for key, executors in ended.items()
-    ]
+    ended = {
+        one.framework_id: one.framework
+        for one in state.completed_executors
+        if one.framework is not None and one.framework_id not in state.frameworks
+    }
+    return list(ended.values())
 
 
 def _framework(state: State, info: v1.FrameworkInfo) -> Document:

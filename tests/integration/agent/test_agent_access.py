@@ -260,6 +260,34 @@ async def test_no_way_round_leads_to_the_sandbox_of_another_user(tmp_path):
                 assert (await ask(url, OPS)).status == status, name
 
 
+@pytest.mark.root
+async def test_sandboxes_stay_their_users_when_the_agent_has_forgotten_the_framework(tmp_path):
+    users = {"users": {"values": ["nobody"]}}
+    ops = {"principals": {"values": ["ops"]}, **users}
+    none = {"principals": {"type": "NONE"}, **users}
+    acls = {"permissive": True, "access_sandboxes": [ops, none], "view_executors": [ops, none]}
+    async with cluster(tmp_path, acls=acls) as (kernel, ask):
+        async with kernel.scheduler(user="nobody") as mesos:
+            await mesos.launch({"id": "t", **shell("echo hello")})
+            await mesos.until_state("t", S.FINISHED)
+        pattern = "a/slaves/*/frameworks/*/executors/t/runs/latest"
+        [path] = [one.resolve() for one in kernel.directory.glob(pattern)]
+
+        async def state(who):
+            return json.loads((await ask("/state", who)).body)
+
+        while (await state(OPS))["frameworks"]:
+            await asyncio.sleep(0.01)
+        [framework] = (await state(OPS))["completed_frameworks"]
+        assert (framework["user"], len(framework["completed_executors"])) == ("nobody", 1)
+        assert (await state(ADS))["completed_frameworks"] == []
+        url = f"/files/read?path={path}/stdout&offset=0"
+        assert (await ask(url, OPS)).status == 200
+        assert (await ask(url, ADS)).status == 403
+        stranger = url.replace("/executors/t/", "/executors/forgotten/")
+        assert (await ask(stranger, ADS)).status == 403
+
+
 async def sandbox_of(kernel, mesos, task_id, script):
     """Run a task; return where its sandbox is."""
     await mesos.launch({"id": task_id, **shell(script)})

@@ -135,7 +135,7 @@ def take_over(state: State, executor: Executor, earlier: Executor, out: Outbox) 
     executor.groups = earlier.groups
     for task_id in executor.tasks:
         state.tasks[executor.framework_id, task_id] = executor
-    state.completed_executors.append(earlier)
+    ending.complete(state, earlier)
 
 
 def add_container(state: State, executor: Executor, spec: Spec) -> Container:

@@ -132,9 +132,15 @@ def forget_executor(state: State, executor: Executor, out: Outbox) -> None:
         forget_nested(state, state.containers[child], out)
     if container is not None:
         container.executor = None
-    state.completed_executors.append(executor)
+    complete(state, executor)
     checkpoints.drop_executor(executor, out)
     forget_framework_if_idle(state, executor.framework_id, out)
+
+
+def complete(state: State, executor: Executor) -> None:
+    """Remember an executor that is over: what it was, and whose its sandbox is."""
+    executor.framework = state.frameworks.get(executor.framework_id)
+    state.completed_executors.append(executor)
 
 
 def forget_nested(state: State, container: Container, out: Outbox) -> None:
