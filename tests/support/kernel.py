@@ -99,7 +99,7 @@ class Kernel:
             "comity.agent",
             "--work-dir",
             str(self.directory / "a"),
-            "--stop-tasks",
+            "--recover=cleanup",
             stderr=subprocess.DEVNULL,
         )
         assert await stop.wait() == 0

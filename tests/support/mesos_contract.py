@@ -382,5 +382,5 @@ def _ready(child: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def _stop_tasks(directory: Path) -> None:
-    argv = [sys.executable, "-m", "comity.agent", "--work-dir", str(directory), "--stop-tasks"]
+    argv = [sys.executable, "-m", "comity.agent", "--work-dir", str(directory), "--recover=cleanup"]
     subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ from comity.wire.mesos import domains
 _EXAMPLES = """examples:
   comity agent --master http://127.0.0.1:5050 --work-dir /var/lib/comity/agent
   comity agent --master http://10.0.0.5:5050 --resources 'cpus:4;mem:8192' --attributes 'rack:r1'
-  comity agent --work-dir /var/lib/comity/agent --stop-tasks
+  comity agent --work-dir /var/lib/comity/agent --recover=cleanup
 """
 
 
@@ -57,7 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_networks(parser, default)
     _add_timeouts(parser, default)
     _add_upkeep(parser, default)
-    add("--stop-tasks", action="store_true", help="end all tasks of the work directory, and exit")
+    add(
+        "--recover",
+        choices=("reconnect", "cleanup"),
+        default="reconnect",
+        help="cleanup: end all tasks of the work directory, and exit (%(default)s)",
+    )
     return parser
 
 
@@ -223,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 <= config.gc_disk_headroom <= 1:
         sys.stderr.write("comity agent: --gc-disk-headroom must be from 0 to 1\n")
         return 2
-    if args.stop_tasks:
+    if args.recover == "cleanup":
         asyncio.run(running.stop_tasks(config))
         return 0
     try:

@@ -12,6 +12,9 @@ from comity.policy.allocator import minimum_of
 from comity.runtime import flags, logs, process
 from comity.wire.mesos import domains
 
+REREGISTER_MIN_S = 600.0
+"""Mesos's least time for an agent to come back: its own patience goes by it."""
+
 _EXAMPLES = """examples:
   comity master --work-dir /var/lib/comity/master
   comity master --ip 10.0.0.5 --credentials /etc/comity/credentials.json
@@ -42,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_access_flags(parser)
     _add_registry_flags(parser, default)
+    _add_silence_flags(parser, default)
     parser.add_argument(
         "--publish-per-framework-metrics",
         action=argparse.BooleanOptionalAction,
@@ -105,6 +109,27 @@ def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) 
         )
 
 
+def _add_silence_flags(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
+    """Add the flags of when a silent agent counts as unreachable."""
+    for name, value, text in (
+        ("agent-ping-timeout", default.ping_interval_s, "time between pings of an agent (15secs)"),
+        (
+            "agent-reregister-timeout",
+            default.agent_reregister_timeout_s,
+            "time that a disconnected agent has to come back, 10mins or more (10mins)",
+        ),
+    ):
+        parser.add_argument(
+            f"--{name}", type=_duration, default=value, metavar="DURATION", help=text
+        )
+    parser.add_argument(
+        "--max-agent-ping-timeouts",
+        type=_count,
+        default=default.pings_missed_max,
+        help="pings that an agent may leave unanswered (%(default)s)",
+    )
+
+
 def _duration(given: str) -> float:
     try:
         return durations.parse(given)
@@ -151,12 +176,32 @@ def _add_allocation(parser: argparse.ArgumentParser, default: MasterConfig) -> N
         help="scalars that shares are not counted in, such as gpus,disk",
     )
     add(
+        "--allocation-interval",
+        type=_duration,
+        default=default.allocation_interval_s,
+        metavar="DURATION",
+        help="time between full allocation cycles (1secs)",
+    )
+    for name, among in (("role", "roles"), ("framework", "the frameworks of a role")):
+        add(
+            f"--{name}-sorter",
+            choices=("drf", "random"),
+            default=getattr(default, f"{name}_sorter"),
+            help=f"whose turn it is among {among}: the lowest share's, or by chance (%(default)s)",
+        )
+    add(
         "--offer-timeout",
         type=_duration,
         metavar="DURATION",
         help="rescind offers not used by then",
     )
     add("--domain", type=domains.parse, metavar="JSON", help="the master's fault domain")
+    add(
+        "--require-agent-domain",
+        action=argparse.BooleanOptionalAction,
+        default=default.require_agent_domain,
+        help="keep out agents without one",
+    )
 
 
 def _minimum(written: str) -> str:
@@ -185,6 +230,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         acls=args.acls,
         log_file=args.log_file,
         journal=args.journal,
+        allocation_interval_s=args.allocation_interval,
+        ping_interval_s=args.agent_ping_timeout,
+        pings_missed_max=args.max_agent_ping_timeouts,
+        agent_reregister_timeout_s=args.agent_reregister_timeout,
+        role_sorter=args.role_sorter,
+        framework_sorter=args.framework_sorter,
+        require_agent_domain=args.require_agent_domain,
         agent_removal_interval_s=args.agent_removal_rate_limit,
         registry_gc_interval_s=args.registry_gc_interval,
         registry_max_agent_age_s=args.registry_max_agent_age,
@@ -200,7 +252,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         domain=args.domain,
         max_operator_event_stream_subscribers=args.max_operator_event_stream_subscribers,
     )
+    fault = _fault(config)
+    if fault is not None:
+        sys.stderr.write(f"comity master: {fault}\n")
+        return 2
     return process.run(lambda stop: shell.run(config, stop))
+
+
+def _fault(config: MasterConfig) -> str | None:
+    """Return what is wrong with settings, each of which alone is well written."""
+    if config.agent_reregister_timeout_s < REREGISTER_MIN_S:
+        return "--agent-reregister-timeout must be 10mins or more"
+    if not config.ping_interval_s or not config.pings_missed_max:
+        return "--agent-ping-timeout and --max-agent-ping-timeouts must be more than zero"
+    if not config.allocation_interval_s:
+        return "--allocation-interval must be more than zero"
+    return None
 
 
 if __name__ == "__main__":

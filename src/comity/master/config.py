@@ -45,7 +45,7 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     pings_missed_max: int = 5
     """Pings an agent may leave unanswered before it is unreachable (75 s with the defaults)."""
     agent_reregister_timeout_s: float = 600.0
-    """Seconds that a disconnected or recovered agent has to come back. Mesos's minimum is 600."""
+    """Seconds that a disconnected or recovered agent has to come back; the flag takes no less."""
     agent_removal_interval_s: float = 0.0
     """Seconds between two agents that are given up because they are silent; 0 sets no limit.
 
@@ -75,8 +75,14 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Whether agents with GPUs are offered to frameworks that are GPU_RESOURCES capable only."""
     fair_sharing_excluded_resource_names: tuple[str, ...] = ()
     """Scalars that shares of roles and frameworks are not counted in, such as gpus."""
+    role_sorter: str = "drf"
+    """Whose turn it is among roles: `drf`, that of the lowest share, or `random`, by weight."""
+    framework_sorter: str = "drf"
+    """The same among the frameworks of a role."""
     offer_timeout_s: float | None = None
     """Seconds after which an unused offer is rescinded, for others to get a chance; None: never."""
+    require_agent_domain: bool = False
+    """Whether agents without a fault domain are kept out."""
     domain: v1.DomainInfo | None = None
     """Fault domain; agents of other regions are for frameworks that are REGION_AWARE only."""
 
@@ -89,4 +95,6 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
             gpus_filtered=self.filter_gpu_resources,
             region=fault_domain.region.name if fault_domain is not None else None,
             unfair_names=frozenset(self.fair_sharing_excluded_resource_names),
+            roles_drawn=self.role_sorter == "random",
+            frameworks_drawn=self.framework_sorter == "random",
         )

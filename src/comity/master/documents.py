@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from comity.core.ids import FrameworkId
-from comity.master import offer_views, views
+from comity.master import offer_views, settings, views
 from comity.master.config import VERSION
 from comity.master.holdings import Holding
 from comity.master.state import Agent, Executor, Framework, State, Task
@@ -182,7 +182,7 @@ def whole_state(state: State, show: Show) -> Document:
         "deactivated_slaves": float(len(state.agents) - active),
         "unreachable_slaves": float(len(state.unreachable_agents)),
         **views.optional(domain=state.info.domain, external_log_file=log_file),
-        **({"flags": views.flags(state)} if show.may_see_flags() else {}),
+        **({"flags": settings.flags(state)} if show.may_see_flags() else {}),
         "slaves": show.agents(state, state.agents.values(), views.agent, agent_keys),
         "recovered_slaves": [
             views.recovered_agent(info) for info in state.recovered_agents.values()

@@ -21,6 +21,7 @@ from comity.master import (
     permissions,
     reads,
     roles,
+    settings,
     views,
 )
 from comity.master.config import VERSION
@@ -254,7 +255,7 @@ class MasterHttp:
             "/quota": lambda request: self._roles(
                 request, roles.quota_status(state), Action.GET_QUOTA
             ),
-            "/flags": lambda request: {"flags": views.flags(state)},
+            "/flags": lambda request: {"flags": settings.flags(state)},
             "/metrics/snapshot": lambda request: self._metrics(),
             "/version": lambda request: {"version": VERSION},
         }

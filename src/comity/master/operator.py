@@ -3,7 +3,7 @@
 from typing import Any
 
 from comity.core.instants import Instant
-from comity.master import documents, offer_views, roles, views
+from comity.master import documents, offer_views, roles, settings, views
 from comity.master.config import VERSION
 from comity.master.state import Agent, Framework, Operation, State
 from comity.wire.mesos import administration, operator, resources, v1
@@ -20,7 +20,7 @@ def answer(state: State, call: operator.MasterCall, show: documents.Show) -> Doc
         case operator.GetVersion():
             return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
         case operator.GetFlags():
-            shown = [{"name": k, "value": v} for k, v in views.flags(state).items()]
+            shown = [{"name": k, "value": v} for k, v in settings.flags(state).items()]
             return {"type": "GET_FLAGS", "get_flags": {"flags": shown}}
         case operator.GetMaster():
             times = {"start_time": state.started_at, "elected_time": state.started_at}

@@ -56,7 +56,7 @@ def test_components_know_each_other(tmp_path):
     assert "http://127.0.0.1:5050" in parts["agent1"].argv
     assert parts["agent1"].argv[-3:] == ["--docker-registry", "/images", "--forbid-host-image"]
     assert parts["gateway"].argv[-1] == "--auth"
-    assert parts["agent1"].cleanup[-1] == "--stop-tasks"
+    assert parts["agent1"].cleanup[-1] == "--recover=cleanup"
     assert not parts["master"].cleanup
 
 

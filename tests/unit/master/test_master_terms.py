@@ -225,6 +225,16 @@ def test_a_master_without_a_domain_takes_no_agent_with_one():
     assert b"--domain" in world.replies[to].body
 
 
+def test_a_master_may_want_every_agent_to_have_a_domain():
+    world = MasterWorld(domain=domains.parse(EU), require_agent_domain=True)
+    to = agent(world, "nowhere")
+    assert world.replies[to].status == 400
+    assert b"--domain" in world.replies[to].body
+    agent(world, "near", domain=EU)
+    subscribe(world)
+    assert {one.hostname for one in world.offers()} == {"near"}
+
+
 def test_gpus_are_kept_back_unless_the_master_is_told_otherwise():
     for filtered, seen in ((True, 0), (False, 1)):
         world = MasterWorld(filter_gpu_resources=filtered)

@@ -146,7 +146,7 @@ def _agent_arguments(options: Options, master: str, resources: str) -> list[str]
 
 def stop_tasks_argv(directory: Path) -> list[str]:
     """Return the command that ends an agent's launcher with all its tasks."""
-    return [*_python("agent"), "--work-dir", str(directory), "--stop-tasks"]
+    return [*_python("agent"), "--work-dir", str(directory), "--recover=cleanup"]
 
 
 def remembered(options: dict[str, Any]) -> Options:

@@ -75,6 +75,8 @@ def _fault_of(state: State, brought: link.SubscribeBody) -> str | None:
         return "an agent needs a host name"
     if info.domain is not None and state.config.domain is None:
         return "the agent has a domain, but the master has none: start the master with --domain"
+    if info.domain is None and state.config.require_agent_domain:
+        return "this master wants every agent to have a domain: start the agent with --domain"
     for one in brought.frameworks:
         fault = None if one.id is None else ids.fault_of(one.id.value, "framework ID")
         if fault is not None:

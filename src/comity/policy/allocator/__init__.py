@@ -1,9 +1,9 @@
 """Who is offered what: hierarchical Dominant Resource Fairness with weights, quota and terms.
 
 `allocator` is what the master calls. `tree` holds the roles and their shares, `ranking` the order
-of siblings, `quota` guarantees and limits, `book` who may be offered what of which agent, `filters`
-refusals, `constraints` and `patterns` offer constraints, `cycle` the giving itself; `explaining`
-says why a framework gets nothing.
+of siblings, `lottery` drawing instead, `quota` guarantees and limits, `book` who may be offered
+what of which agent, `filters` refusals, `constraints` and `patterns` offer constraints, `cycle` the
+giving itself; `explaining` says why a framework gets nothing.
 """
 
 from comity.policy.allocator.allocator import Allocator

@@ -10,6 +10,7 @@ from comity.policy.allocator.book import Book, Framework
 from comity.policy.allocator.cycle import Allocation, Cycle
 from comity.policy.allocator.explaining import RoleExplained, explain
 from comity.policy.allocator.filters import Refusal
+from comity.policy.allocator.lottery import Lottery
 from comity.policy.allocator.portions import portion_of
 from comity.policy.allocator.quota import Quota, Quotas
 from comity.policy.allocator.terms import Settings, Terms, Traits
@@ -26,8 +27,16 @@ class Allocator:
 
     def __init__(self, chance: random.Random, settings: Settings | None = None) -> None:
         self._chance = chance
-        self._book = Book(settings or Settings())
+        settings = settings or Settings()
+        self._book = Book(settings)
         self._quotas = Quotas(self._book.tree)
+        roles, frameworks = settings.roles_drawn, settings.frameworks_drawn
+        tree = self._book.tree
+        self._lottery = (
+            Lottery(tree, chance, roles=roles, frameworks=frameworks)
+            if roles or frameworks
+            else None
+        )
         self._dirty: dict[AgentId, None] = {}
 
     # frameworks
@@ -244,7 +253,7 @@ class Allocator:
         """Give out free resources, of changed agents or of all, and count them as held."""
         agents = self._book.agents
         chosen = agents.values() if everything else [agents[one] for one in self._dirty]
-        cycle = Cycle(self._book, self._quotas, self._chance, now)
+        cycle = Cycle(self._book, self._quotas, self._chance, now, self._lottery)
         given = cycle.run(chosen)
         self._dirty.clear()
         return given

@@ -14,6 +14,7 @@ from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
 from comity.policy.allocator.agents import Agent
 from comity.policy.allocator.book import Book
+from comity.policy.allocator.lottery import Lottery
 from comity.policy.allocator.portions import EMPTY, Portion
 from comity.policy.allocator.quota import Quotas
 from comity.policy.allocator.tree import Client, Node
@@ -32,8 +33,17 @@ class Allocation(Struct, frozen=True, gc=False):
 class Cycle:
     """What is given in one cycle."""
 
-    def __init__(self, book: Book, quotas: Quotas, chance: random.Random, now: Instant) -> None:
+    def __init__(
+        self,
+        book: Book,
+        quotas: Quotas,
+        chance: random.Random,
+        now: Instant,
+        lottery: Lottery | None = None,
+    ) -> None:
         self._book = book
+        self._lottery = lottery
+        self._pick = book.tree.pick if lottery is None else lottery.pick
         self._quotas = quotas
         self._chance = chance
         self._now = now
@@ -46,6 +56,8 @@ class Cycle:
             return []
         book.flush()
         book.tree.settle()
+        if self._lottery is not None:
+            self._lottery.begin(book.wanting)
         candidates = [agent for agent in agents if agent.active and self._wanted(agent)]
         if self._quotas.in_force:
             self._quotas.begin(book.minimums)
@@ -54,7 +66,7 @@ class Cycle:
                     break
             for agent in self._shuffled(candidates):
                 self._give_by_quota(agent)
-        elif (leaf := book.tree.only_leaf()) is not None:
+        elif self._lottery is None and (leaf := book.tree.only_leaf()) is not None:
             self._give_in(leaf, self._shuffled(candidates))
         else:
             for agent in self._shuffled(candidates):
@@ -85,7 +97,7 @@ class Cycle:
         # The cycle has just worked out who wants it, and without quota only giving changes that.
         wanted = agent.open & self._book.wanting
         while wanted:
-            client = self._book.tree.pick(wanted)
+            client = self._pick(wanted)
             assert client is not None
             sights = agent.sights
             alone = len(sights) == 1
@@ -131,7 +143,7 @@ class Cycle:
             if not hungry:
                 return False
             wanted = self._wanted(agent) & hungry & ~unhelped
-            client = self._book.tree.pick(wanted) if wanted else None
+            client = self._pick(wanted) if wanted else None
             if client is None:
                 return True
             offered = self._quotas.guaranteed(client.role.top, agent.seen_by(client.mask))
@@ -145,7 +157,7 @@ class Cycle:
         while wanted := self._wanted(agent) & ~unhelped:
             if agent.portion.is_plain:
                 wanted &= ~self._quotas.sated
-            client = self._book.tree.pick(wanted)
+            client = self._pick(wanted)
             if client is None:
                 return
             offered = self._quotas.fair(client.role.top, agent.seen_by(client.mask))

@@ -46,6 +46,10 @@ class Settings:
     """The master's region; agents of others are for frameworks that are REGION_AWARE."""
     unfair_names: frozenset[str] = frozenset()
     """Scalars that no share is counted in."""
+    roles_drawn: bool = False
+    """Whether roles come by chance, weighted, instead of in the order of their shares."""
+    frameworks_drawn: bool = False
+    """Whether the frameworks of a role do."""
 
 
 def minimum_of(written: str) -> Minimum:
