@@ -146,6 +146,8 @@ class MasterHttp:
             if isinstance(call, scheduler.Subscribe) and stream:
                 fault = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
                 raise Refused(400, fault)
+            if isinstance(call, scheduler.ReconcileOperations):
+                accepted_format(request)  # once it was answered with a document (master/http.cpp)
             if not isinstance(call, scheduler.Subscribe):
                 called = call
                 return await self._driver.ask(
