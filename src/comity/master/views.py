@@ -40,33 +40,26 @@ def _labels(labels: v1.Labels | None) -> list[v1.Label]:
     return list(labels.labels) if labels is not None else []
 
 
-def task(framework: Framework, one: Task) -> Document:
+def task(framework: Framework, one: Task) -> legacy.Task:
     """Return a task as /state and /tasks show it."""
     info = one.info
-    shown: Document = {
-        "id": one.task_id,
-        "name": info.name,
-        "framework_id": framework.id,
-        "executor_id": info.executor_id.value if info.executor_id is not None else "",
-        "slave_id": one.agent_id,
-        "state": one.state,
-        "resources": legacy.flat(one.resources),
-        "role": one.role,
-        "statuses": [legacy.status(status) for status in one.statuses.values()],
-    }
-    if info.limits:
-        shown["limits"] = legacy.limits(info.limits)
-    if info.labels is not None:
-        shown["labels"] = info.labels.labels
-    if info.user is not None:
-        shown["user"] = info.user
-    if info.discovery is not None:
-        shown["discovery"] = info.discovery
-    if info.container is not None:
-        shown["container"] = info.container
-    if info.health_check is not None:
-        shown["health_check"] = info.health_check
-    return shown
+    return legacy.Task(
+        one.task_id,
+        info.name,
+        framework.id,
+        info.executor_id.value if info.executor_id is not None else "",
+        one.agent_id,
+        one.state,
+        legacy.flat_json(one.resources),
+        one.role,
+        [legacy.status(status) for status in one.statuses.values()],
+        legacy.limits(info.limits) if info.limits else None,
+        info.labels.labels if info.labels is not None else None,
+        info.user,
+        info.discovery,
+        info.container,
+        info.health_check,
+    )
 
 
 def written(one: Task) -> v1.Task:
@@ -210,26 +203,21 @@ def all_tasks(one: Framework) -> Iterable[Task]:
 def agent(state: State, one: Agent) -> Document:
     """Return an agent as /state and /state-summary show it."""
     offered = one.offered
-    unreserved = Resources({kind: amount for kind, amount in one.total if not kind.reservations})
-    reserved: dict[str, Resources] = {}
-    for kind, amount in one.total:
-        if kind.reservations:
-            held = reserved.get(kind.role, NOTHING)
-            reserved[kind.role] = held + Resources({kind: amount})
+    reserved, unreserved = legacy.by_reservation(one.total)
     shown: Document = {
         **recovered_agent(one.info),
         "pid": one.pid,
         "registered_time": one.registered_at,
-        "resources": legacy.flat(one.total),
-        "used_resources": legacy.flat(one.used),
-        "offered_resources": legacy.flat(offered),
-        "reserved_resources": {role: legacy.flat(held) for role, held in reserved.items()},
-        "unreserved_resources": legacy.flat(unreserved),
+        "resources": legacy.flat_json(one.total),
+        "used_resources": legacy.flat_json(one.used),
+        "offered_resources": legacy.flat_json(offered),
+        "reserved_resources": reserved,
+        "unreserved_resources": unreserved,
         "active": is_active(state, one),
         "connected": one.link is not None,
         "deactivated": one.id in state.deactivated,
         "version": VERSION,
-        "capabilities": list(AGENT_CAPABILITIES),
+        "capabilities": AGENT_CAPABILITIES,
     }
     if one.reregistered_at is not None:
         shown["reregistered_time"] = one.reregistered_at

@@ -1,5 +1,9 @@
 """Tasks, executors and groups as master and agent show them in /state (src/common/http.cpp)."""
 
+import json
+
+import msgspec
+
 from comity.agent import views as agent_views
 from comity.agent.inputs import ContainerExited, ContainerStarted
 from comity.master import documents
@@ -39,7 +43,7 @@ def test_the_master_shows_a_groups_executor_with_its_type():
     assert (shown["executor_id"], shown["type"]) == ("x", "DEFAULT")
     assert shown["resources"]["disk"] == 1.0
     assert [label.key for label in shown["labels"]] == ["k"]
-    first, second = framework["tasks"]
+    first, second = json.loads(msgspec.json.encode(framework["tasks"]))
     assert {first["executor_id"], second["executor_id"]} == {"x"}
     assert first["limits"] == {"cpus": 2.0, "mem": "Infinity"}
     assert "limits" not in second

@@ -181,7 +181,7 @@ def test_tasks_are_in_the_order_in_which_they_were_first_heard_of(world):
 
     def names(**page):
         found = documents.tasks_document(world.state, Page(**page), Show())
-        return [one["id"] for one in found["tasks"]]
+        return [one.id for one in found["tasks"]]
 
     assert names() == ["b", "a", "c"]
     assert names(is_ascending=True) == ["c", "a", "b"]

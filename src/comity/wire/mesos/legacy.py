@@ -7,6 +7,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from comity.resources.amounts import Amount, Kind, Resources
 from comity.wire.mesos import v1
 
@@ -33,6 +35,54 @@ def flat(bundle: Resources) -> Document:
         for _, amount in held:
             shown[name] = _flat_amount(amount)
     return shown
+
+
+@functools.lru_cache(maxsize=8192)
+def flat_json(bundle: Resources) -> msgspec.Raw:
+    """Return the same, encoded."""
+    return msgspec.Raw(msgspec.json.encode(flat(bundle)))
+
+
+@functools.lru_cache(maxsize=8192)
+def by_reservation(bundle: Resources) -> tuple[dict[str, msgspec.Raw], msgspec.Raw]:
+    """Return what is reserved, by role, and what is not, encoded."""
+    unreserved: dict[Kind, Amount] = {}
+    reserved: dict[str, dict[Kind, Amount]] = {}
+    for kind, amount in bundle:
+        held = reserved.setdefault(kind.role, {}) if kind.reservations else unreserved
+        held[kind] = amount
+    shown = {role: flat_json(Resources(held)) for role, held in reserved.items()}
+    return shown, flat_json(Resources(unreserved))
+
+
+class Task(msgspec.Struct, gc=False, omit_defaults=True):
+    """A task as a master's /state and /tasks show it; what is not set is left out."""
+
+    id: str
+    name: str
+    framework_id: str
+    executor_id: str
+    slave_id: str
+    state: v1.TaskState
+    resources: msgspec.Raw
+    role: str
+    statuses: list["Status"]
+    limits: Document | None = None
+    labels: tuple[v1.Label, ...] | None = None
+    user: str | None = None
+    discovery: v1.DiscoveryInfo | None = None
+    container: v1.ContainerInfo | None = None
+    health_check: v1.HealthCheck | None = None
+
+
+class Status(msgspec.Struct, gc=False, omit_defaults=True):
+    """A status as tasks show it."""
+
+    state: v1.TaskState
+    timestamp: float
+    labels: tuple[v1.Label, ...] | None = None
+    container_status: v1.ContainerStatus | None = None
+    healthy: bool | None = None
 
 
 def _flat_amount(amount: Amount) -> str:
@@ -63,13 +113,12 @@ def limits(given: Mapping[str, v1.Scalar]) -> Document:
     }
 
 
-def status(one: v1.TaskStatus) -> Document:
+def status(one: v1.TaskStatus) -> Status:
     """Return a status as tasks show it."""
-    shown: Document = {"state": one.state, "timestamp": one.timestamp or 0.0}
-    if one.labels is not None:
-        shown["labels"] = list(one.labels.labels)
-    if one.container_status is not None:
-        shown["container_status"] = one.container_status
-    if one.healthy is not None:
-        shown["healthy"] = one.healthy
-    return shown
+    return Status(
+        one.state,
+        one.timestamp or 0.0,
+        one.labels.labels if one.labels is not None else None,
+        one.container_status,
+        one.healthy,
+    )
