@@ -1,4 +1,7 @@
-"""kubectl's exec, attach, logs, cp and port-forward on pods, as people type them."""
+"""kubectl's exec, attach, logs, cp and port-forward on pods, as people type them.
+
+Over WebSockets, as kubectl does since 1.31, and over SPDY, as it and others did before.
+"""
 
 import asyncio
 import http.client
@@ -37,10 +40,22 @@ def pod(cluster, name, script, tty="false"):
     return name
 
 
+@pytest.fixture(scope="module", params=["websocket", "spdy"])
+def over(kubernetes, request):
+    """Give the cluster to a kubectl that speaks one of the two protocols."""
+    kinds = ("REMOTE_COMMAND", "PORT_FORWARD")
+    wanted = {f"KUBECTL_{kind}_WEBSOCKETS": str(request.param == "websocket") for kind in kinds}
+    kubernetes.environment.update(wanted)
+    yield kubernetes
+    kubernetes.kubectl("delete", "pod", "--all")
+    for name in wanted:
+        del kubernetes.environment[name]
+
+
 @pytest.fixture(scope="module")
-def box(kubernetes):
-    pod(kubernetes, "box", "echo up; exec sleep 3600")
-    return kubernetes
+def box(over):
+    pod(over, "box", "echo up; exec sleep 3600")
+    return over
 
 
 def kubectl(cluster, *words, given=b"", code=0):
@@ -88,16 +103,18 @@ def test_refusals(box):
     assert b"container other is not valid for pod box" in err
     _, err = kubectl(box, "exec", "nothing", "--", "true", code=1)
     assert b"not found" in err
-    old = {**box.environment, "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
-    done = subprocess.run(
-        [str(KUBECTL), "exec", "box", "--", "true"], capture_output=True, env=old, timeout=60
-    )
-    assert done.returncode == 1
-    assert b"WebSocket" in done.stderr
+    _, err = kubectl(box, "exec", "box", "--", "no-such-program", code=1)
+    assert b"no-such-program" in err
+
+
+def test_who_asks_for_no_upgrade_is_told(box):
+    path = "/api/v1/namespaces/default/pods/box/exec?command=true&stdout=true"
+    _, err = kubectl(box, "get", "--raw", path, code=1)
+    assert b"Upgrade request required" in err
 
 
 def test_cp_both_ways(box, tmp_path):
-    (tmp_path / "there").write_bytes(os.urandom(100_000))
+    (tmp_path / "there").write_bytes(os.urandom(5_000_000))
     kubectl(box, "cp", str(tmp_path / "there"), "box:copied")
     kubectl(box, "cp", "box:copied", str(tmp_path / "back"))
     assert (tmp_path / "back").read_bytes() == (tmp_path / "there").read_bytes()
@@ -127,24 +144,24 @@ async def test_who_vanishes_leaves_nothing(box):
             await asyncio.sleep(0.05)
 
 
-async def test_attach_to_a_terminal(kubernetes):
+async def test_attach_to_a_terminal(over):
     script = "while read x; do echo got $x; [ $x = end ] && exec sleep 3600; done"
-    pod(kubernetes, "console", script, tty="true")
+    pod(over, "console", script, tty="true")
     argv = [str(KUBECTL), "attach", "-it", "console"]
-    async with Person(argv, kubernetes.environment) as person:
+    async with Person(argv, over.environment) as person:
         person.types("one\r")
         await person.sees("got one")
         person.types("end\r")
         await person.sees("got end")
         person.child.kill()
         await person.ends()
-    eventually(lambda: "got end" in kubernetes.kubectl("logs", "console"), "it is logged")
+    eventually(lambda: "got end" in over.kubectl("logs", "console"), "it is logged")
 
 
-async def test_attach_without_a_terminal_shows_what_is_written(kubernetes):
-    pod(kubernetes, "talker", "while :; do echo tick; sleep 0.2; done")
+async def test_attach_without_a_terminal_shows_what_is_written(over):
+    pod(over, "talker", "while :; do echo tick; sleep 0.2; done")
     child = await asyncio.create_subprocess_exec(
-        str(KUBECTL), "attach", "talker", stdout=subprocess.PIPE, env=kubernetes.environment
+        str(KUBECTL), "attach", "talker", stdout=subprocess.PIPE, env=over.environment
     )
     try:
         for _ in range(3):
@@ -154,12 +171,12 @@ async def test_attach_without_a_terminal_shows_what_is_written(kubernetes):
         await child.wait()
 
 
-def test_port_forward(kubernetes):
+def test_port_forward(over):
     script = (
         'exec python3 -c "import http.server as h; h.test(h.SimpleHTTPRequestHandler, '
         'port=18474, bind=\\"127.0.0.1\\")"'
     )
-    pod(kubernetes, "server", script.replace("'", "''"))
+    pod(over, "server", script.replace("'", "''"))
     listening = f":{18474:04X} 00000000:0000 0A"  # kubectl leaves after one refusal
     eventually(lambda: listening in Path("/proc/net/tcp").read_text(), "the pod listens")
     with subprocess.Popen(
@@ -167,7 +184,7 @@ def test_port_forward(kubernetes):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=kubernetes.environment,
+        env=over.environment,
     ) as child:
         try:
             first = child.stdout.readline()

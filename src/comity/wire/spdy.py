@@ -1,4 +1,4 @@
-"""SPDY/3.1 frames, without I/O: as much as `kubectl port-forward` speaks inside of WebSockets.
+"""SPDY/3.1 frames, without I/O: as much as Kubernetes' clients speak, plain or in WebSockets.
 
 Written after SPDY Protocol Draft 3.1. A server of streams: the client opens them, both sides write.
 Flow control is not done, as in the library that kubectl uses (moby/spdystream).

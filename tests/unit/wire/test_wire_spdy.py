@@ -7,23 +7,7 @@ import pytest
 
 from comity.wire import spdy
 from comity.wire.spdy import Data, GoneAway, Opened, Pinged, Reset, Session, SpdyError
-
-
-class Client:
-    """The other side: opens streams."""
-
-    def __init__(self):
-        self.pack = zlib.compressobj(zdict=spdy.DICTIONARY)
-        self.unpack = zlib.decompressobj(zdict=spdy.DICTIONARY)
-
-    def opens(self, stream, headers, flags=0):
-        block = struct.pack("!I", len(headers))
-        for name, value in headers.items():
-            block += struct.pack("!I", len(name)) + name.encode()
-            block += struct.pack("!I", len(value)) + value.encode()
-        packed = self.pack.compress(block) + self.pack.flush(zlib.Z_SYNC_FLUSH)
-        body = struct.pack("!IIH", stream, 0, 0) + packed
-        return struct.pack("!HHI", 0x8003, 1, flags << 24 | len(body)) + body
+from support.spdy import Opener
 
 
 def test_the_dictionary_is_the_one_that_everybody_has():
@@ -32,7 +16,7 @@ def test_the_dictionary_is_the_one_that_everybody_has():
 
 
 def test_streams_with_headers_that_share_their_compression():
-    client, session = Client(), Session()
+    client, session = Opener(), Session()
     first = {"streamType": "error", "port": "80", "requestID": "0"}
     second = {**first, "streamType": "data"}
     stream = client.opens(1, first, flags=1) + client.opens(3, second)
@@ -42,7 +26,7 @@ def test_streams_with_headers_that_share_their_compression():
 
 
 def test_replies_can_be_read():
-    client, session = Client(), Session()
+    client, session = Opener(), Session()
     for stream in (1, 3):
         frame = session.reply(stream)
         assert struct.unpack("!HHII", frame[:12]) == (0x8003, 2, len(frame) - 8, stream)
@@ -79,7 +63,7 @@ def test_what_is_not_spdy(frame):
 
 
 def test_headers_beyond_their_frame():
-    client = Client()
+    client = Opener()
     block = struct.pack("!II", 1, 1000) + b"short"
     packed = client.pack.compress(block) + client.pack.flush(zlib.Z_SYNC_FLUSH)
     body = struct.pack("!IIH", 1, 0, 0) + packed

@@ -120,7 +120,7 @@ class Duplex(asyncio.Protocol):
 class Upgrade(Response):
     """An answer that switches protocols; the connection is then given to `run`, and closed after.
 
-    For requests that ask for WebSocket; the server answers others as if they had not asked.
+    For requests that ask for WebSocket or SPDY; the server answers others as if they had not asked.
     """
 
     __slots__ = ("run",)

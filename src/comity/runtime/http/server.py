@@ -4,7 +4,7 @@ Rules it lives by, most of them because a Mesos client relies on them:
 - pipelined requests are answered in order, one at a time; idle connections are never closed by us;
 - a stream is chunked, one record per chunk, also when the client said `Connection: close`;
 - a body over `max_body` is a 413 before it is read to the end; malformed HTTP is a 400;
-- who asks for a WebSocket gets it from handlers that answer `Upgrade`; other upgrades are ignored;
+- who asks for a WebSocket or SPDY gets it from handlers that answer `Upgrade`; others are ignored;
 - a handler that raises is our bug: 500, logged with its trace, the connection goes on.
 """
 
@@ -31,6 +31,8 @@ Authenticate = Callable[[Request], Response | None]
 
 _FED = "application/recordio"
 """Requests of this type are handled as their bodies come."""
+_SWITCHED = ("websocket", "spdy/3.1")
+"""Protocols that handlers may switch to."""
 _EARLY_MAX = 1 << 20
 _PIPELINE_MAX = 64
 """Requests of one connection that may wait; past it we stop reading from the peer."""
@@ -149,7 +151,7 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             # Its request is in the queue already, and is the last of this connection.
             self._keep_alive = False
-            self._switching = self._headers.get("upgrade", "").lower() == "websocket"
+            self._switching = self._headers.get("upgrade", "").lower() in _SWITCHED
             self._closing = not self._switching
             self._early = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:

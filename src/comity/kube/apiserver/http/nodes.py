@@ -1,7 +1,7 @@
 """Reaches the kubelet endpoint of a pod's node: logs, and connections into the pod.
 
-Who wants to run commands, attach or forward ports talks WebSocket with the node; after the switch
-of protocols only bytes are passed here.
+Who wants to run commands, attach or forward ports talks WebSocket or SPDY with the node; after the
+switch of protocols only bytes are passed here.
 """
 
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from comity.runtime.http import (
     Stream,
     Upgrade,
     duplex,
+    spdy,
     websockets,
 )
 from comity.wire.kubernetes import Json
@@ -39,9 +40,11 @@ CONNECTIONS = {"exec": "exec", "attach": "attach", "portforward": "portForward"}
 """Subresources of a pod that are connections, and the node's paths for them."""
 
 _SWITCHING = (
+    "upgrade",
     "sec-websocket-key",
     "sec-websocket-version",
     "sec-websocket-protocol",
+    spdy.VERSION_HEADER.lower(),
 )
 
 
@@ -90,13 +93,11 @@ class Kubelets:
         if target.subresource != "portforward":
             path += f"/{_container(pod, request.arg('container'))}"
         url = f"{_endpoint(self._state, pod)}{path}?{request.raw_query}"
-        if not websockets.is_wanted(request):
-            raise await self._refusal(url)
+        if not (websockets.is_wanted(request) or spdy.is_wanted(request)):
+            raise bad_request("Upgrade request required")
         given = [(name, request.headers[name]) for name in _SWITCHING if name in request.headers]
         try:
-            answer, node = await duplex.switch(
-                url, (("Upgrade", "websocket"), *given, *self._headers)
-            )
+            answer, node = await duplex.switch(url, (*given, *self._headers))
         except HttpError as error:
             raise ApiError(502, "InternalError", f"the node does not answer: {error}") from error
         if node is None:
@@ -108,22 +109,6 @@ class Kubelets:
 
         return Upgrade(answer.headers, run)
 
-    async def _refusal(self, url: str) -> ApiError:
-        """Return why a client cannot be joined with a node, though not for its protocol.
-
-        kubectl asks once more in SPDY when we refuse a WebSocket, and shows that answer.
-        """
-        try:
-            answer = await self._client.request("GET", url, headers=self._headers)
-        except HttpError as error:
-            return ApiError(502, "InternalError", f"the node does not answer: {error}")
-        if answer.status != 426:
-            return _refused(answer.status, answer.body)
-        return bad_request(
-            "this is served over WebSocket only: use kubectl 1.31 or later, without "
-            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false and KUBECTL_PORT_FORWARD_WEBSOCKETS=false"
-        )
-
     async def close(self) -> None:
         """Drop connections."""
         await self._client.close()
@@ -132,7 +117,7 @@ class Kubelets:
 def _refused(status: int, body: bytes) -> ApiError:
     """Return a node's refusal as our own."""
     text = body.decode(errors="replace").strip()
-    if status in (400, 404, 426):
+    if status in (400, 403, 404, 426):
         return bad_request(text)
     return ApiError(500, "InternalError", f"the node answered {status}: {text}")
 

@@ -1,4 +1,4 @@
-"""`kubectl port-forward`: streams of SPDY inside of a WebSocket, each pair one connection.
+"""`kubectl port-forward`: streams of SPDY, in a WebSocket or plain; each pair is one connection.
 
 kubectl opens two streams for each connection that it accepts: `error`, which only we write, and
 `data` (kubelet's port forwarding, requests told apart by `requestid`).
@@ -9,10 +9,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from comity.runtime.http import Duplex, HttpError, Request, Response, websockets
+from comity.runtime.http import spdy as connections
+from comity.runtime.http.spdy import Frames
 from comity.runtime.http.websockets import WebSocket
 from comity.wire import spdy, websocket
 
-PROTOCOLS = ("SPDY/3.1+portforward.k8s.io",)
+PROTOCOL = "portforward.k8s.io"
+IN_WEBSOCKETS = f"SPDY/3.1+{PROTOCOL}"
 
 Dial = Callable[[int], Awaitable[Duplex]]
 """Connects to a port of the pod."""
@@ -21,10 +24,19 @@ Dial = Callable[[int], Awaitable[Duplex]]
 def accept(request: Request, dial: Dial) -> Response:
     """Answer a request to forward ports."""
 
-    async def run(socket: WebSocket, protocol: str) -> None:
-        await _Forwarding(socket, dial).serve()
+    async def plain(frames: Frames, protocol: str) -> None:
+        with contextlib.suppress(spdy.SpdyError):  # the connection ends
+            await _Forwarding(frames, dial).serve()
 
-    return websockets.accept(request, PROTOCOLS, run)
+    async def in_websocket(socket: WebSocket, protocol: str) -> None:
+        try:
+            await _Forwarding(socket, dial).serve()
+        except spdy.SpdyError as error:
+            await socket.close(websocket.PROTOCOL_ERROR, str(error))
+
+    if connections.is_wanted(request):
+        return connections.accept(request, (PROTOCOL,), plain)
+    return websockets.accept(request, (IN_WEBSOCKETS,), in_websocket)
 
 
 class _Connection:
@@ -42,21 +54,23 @@ class _Connection:
 class _Forwarding:
     """All connections of one client."""
 
-    def __init__(self, socket: WebSocket, dial: Dial) -> None:
-        self._socket = socket
+    def __init__(self, frames: Frames, dial: Dial) -> None:
+        self._frames = frames
         self._dial = dial
         self._session = spdy.Session()
         self._by_request: dict[str, _Connection] = {}
         self._by_stream: dict[int, _Connection] = {}
 
     async def serve(self) -> None:
-        """Serve until the client leaves."""
+        """Serve until the client leaves.
+
+        Raises:
+            SpdyError: it does not speak the protocol.
+        """
         try:
-            while (message := await self._socket.receive()) is not None:
+            while (message := await self._frames.receive()) is not None:
                 for event in self._session.feed(message):
                     await self._take(event)
-        except spdy.SpdyError as error:
-            await self._socket.close(websocket.PROTOCOL_ERROR, str(error))
         finally:
             jobs = [each.job for each in self._by_request.values() if each.job is not None]
             for job in jobs:
@@ -79,18 +93,18 @@ class _Forwarding:
                 if connection is not None and connection.job is not None:
                     connection.job.cancel()
             case spdy.Pinged():
-                await self._socket.send(event.frame)
+                await self._frames.send(event.frame)
             case spdy.GoneAway():
                 pass  # its connections go on until it leaves
 
     async def _open(self, event: spdy.Opened) -> None:
         port, kind = event.headers.get("port", ""), event.headers.get("streamtype", "")
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-            await self._socket.send(spdy.reset(event.stream))
+            await self._frames.send(spdy.reset(event.stream))
             return
         request = event.headers.get("requestid", "")
         connection = self._by_request.setdefault(request, _Connection(int(port)))
-        await self._socket.send(self._session.reply(event.stream))
+        await self._frames.send(self._session.reply(event.stream))
         if kind == "error":
             connection.error = event.stream
         elif kind == "data" and connection.job is None:
@@ -112,16 +126,16 @@ class _Forwarding:
             text = f"an error occurred forwarding {connection.port}: {error}"
             if connection.error is not None:
                 last = spdy.data(connection.error, text.encode(), is_last=True)
-                await self._socket.send(last)
-            await self._socket.send(spdy.reset(stream))
+                await self._frames.send(last)
+            await self._frames.send(spdy.reset(stream))
             return
         writing = asyncio.create_task(_write(duplex, connection.pieces))
         try:
             while data := await duplex.read():
-                await self._socket.send(spdy.data(stream, data))
-            await self._socket.send(spdy.data(stream, b"", is_last=True))
+                await self._frames.send(spdy.data(stream, data))
+            await self._frames.send(spdy.data(stream, b"", is_last=True))
             if connection.error is not None:
-                await self._socket.send(spdy.data(connection.error, b"", is_last=True))
+                await self._frames.send(spdy.data(connection.error, b"", is_last=True))
         finally:
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,8 +1,4 @@
-"""`kubectl exec` and `attach`: channels in a WebSocket on one side, a container on the other.
-
-The subprotocols are Kubernetes's v4.channel.k8s.io and v5.channel.k8s.io: the first byte of each
-message is a channel. In version 5 the client can end its input (KEP-4006).
-"""
+"""`kubectl exec` and `attach`: a client's channels on one side, a container on the other."""
 
 import asyncio
 import contextlib
@@ -13,15 +9,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from comity.kube.node.http import channels
+from comity.kube.node.http.channels import CLOSED_STDIN, RESIZE, STDERR, STDIN, STDOUT, Caller, flag
 from comity.kube.node.state import Json
-from comity.runtime.http import HttpError, Request, Response, websockets
-from comity.runtime.http.websockets import WebSocket
+from comity.runtime.http import HttpError, Request, Response
 from comity.sdk.rest import ApiError
 from comity.sdk.sessions import END_OF_INPUT, Piece, Sessions, exit_code, resized, typed
 from comity.wire.mesos.sessions import ProcessIO
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 _WAITING_MAX = 16
 _SUCCESS = {"metadata": {}, "status": "Success"}
 
@@ -40,12 +35,9 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def asked(request: Request, container: Json) -> Asked:
     """Return what a request wants."""
-
-    def flag(name: str) -> bool:
-        return (request.arg(name) or "").lower() in ("true", "1")
-
     command = tuple(request.query.get("command", ()))
-    return Asked(container=container, stdin=flag("stdin"), tty=flag("tty"), command=command)
+    stdin, tty = flag(request, "stdin"), flag(request, "tty")
+    return Asked(container=container, stdin=stdin, tty=tty, command=command)
 
 
 class Streams:
@@ -57,66 +49,66 @@ class Streams:
     def exec(self, request: Request, ask: Asked) -> Response:
         """Run a command in a container; it ends with the connection."""
 
-        async def run(socket: WebSocket, protocol: str) -> None:
-            await _told(socket, self._run(socket, ask))
+        async def serve(caller: Caller) -> None:
+            await _told(caller, self._run(caller, ask))
 
-        return websockets.accept(request, PROTOCOLS, run)
+        return channels.accept(request, serve)
 
     def attach(self, request: Request, ask: Asked) -> Response:
         """Join a container that has a terminal."""
 
-        async def run(socket: WebSocket, protocol: str) -> None:
-            await _told(socket, self._join(socket, ask))
+        async def serve(caller: Caller) -> None:
+            await _told(caller, self._join(caller, ask))
 
-        return websockets.accept(request, PROTOCOLS, run)
+        return channels.accept(request, serve)
 
     def watch(self, request: Request, lines: AsyncIterator[bytes]) -> Response:
         """Join a container without a terminal: show what it writes from now on."""
 
-        async def show(socket: WebSocket) -> Json | None:
+        async def show(caller: Caller) -> Json | None:
             async for data in lines:
-                await socket.send(bytes((STDOUT,)) + data)
+                await caller.send(STDOUT, data)
             return _SUCCESS
 
-        async def run(socket: WebSocket, protocol: str) -> None:
-            showing = asyncio.create_task(show(socket))
-            reading = asyncio.create_task(_gone(socket))
+        async def serve(caller: Caller) -> None:
+            showing = asyncio.create_task(show(caller))
+            reading = asyncio.create_task(_gone(caller))
             await _first(showing, reading)
             if showing.done() and not showing.cancelled():
-                await _told(socket, _finished(showing))
+                await _told(caller, _finished(showing))
 
-        return websockets.accept(request, PROTOCOLS, run)
+        return channels.accept(request, serve)
 
-    async def _run(self, socket: WebSocket, ask: Asked) -> Json | None:
+    async def _run(self, caller: Caller, ask: Asked) -> Json | None:
         session = {"value": f"exec-{uuid.uuid4()}", "parent": ask.container}
         command = {"shell": False, "value": ask.command[0], "arguments": list(ask.command)}
         window = (24, 80) if ask.tty else None
         async with self._sessions.run(session, command, window) as output:
-            is_over = await self._joined(socket, session, output, ask)
+            is_over = await self._joined(caller, session, output, ask)
         # Leaving has ended it, if it was not over: then nobody is there to be told.
         status = await self._sessions.wait(session)
         with contextlib.suppress(ApiError, HttpError):  # it goes with the pod
             await self._sessions.remove(session)
         return _status(status) if is_over else None
 
-    async def _join(self, socket: WebSocket, ask: Asked) -> Json | None:
+    async def _join(self, caller: Caller, ask: Asked) -> Json | None:
         async with self._sessions.output(ask.container) as output:
-            is_over = await self._joined(socket, ask.container, output, ask)
+            is_over = await self._joined(caller, ask.container, output, ask)
         return _SUCCESS if is_over else None
 
     async def _joined(
-        self, socket: WebSocket, container: Json, output: AsyncIterator[Piece], ask: Asked
+        self, caller: Caller, container: Json, output: AsyncIterator[Piece], ask: Asked
     ) -> bool:
         """Pass input and output on; whether the output came to its end before the client left."""
 
         async def show() -> None:
             async for piece in output:
-                await socket.send(bytes((STDERR if piece.is_error else STDOUT,)) + piece.data)
+                await caller.send(STDERR if piece.is_error else STDOUT, piece.data)
 
         news: asyncio.Queue[ProcessIO] = asyncio.Queue(_WAITING_MAX)
         feeding = asyncio.create_task(self._feed(container, news))
         showing = asyncio.create_task(show())
-        reading = asyncio.create_task(_read(socket, news, ask))
+        reading = asyncio.create_task(_read(caller, news, ask))
         try:
             await _first(showing, reading)
             if not showing.cancelled():
@@ -148,26 +140,24 @@ async def _finished(showing: "asyncio.Task[Json | None]") -> Json | None:
     return showing.result()
 
 
-async def _gone(socket: WebSocket) -> None:
-    while await socket.receive() is not None:
+async def _gone(caller: Caller) -> None:
+    while await caller.receive() is not None:
         continue
 
 
-async def _read(socket: WebSocket, news: "asyncio.Queue[ProcessIO]", ask: Asked) -> None:
+async def _read(caller: Caller, news: "asyncio.Queue[ProcessIO]", ask: Asked) -> None:
     """Turn a client's messages into input until it leaves."""
     if not ask.stdin and not ask.tty and ask.command:
         await news.put(END_OF_INPUT)  # whoever reads nevertheless must not wait
-    while (message := await socket.receive()) is not None:
-        if not message:
-            continue
-        channel, data = message[0], message[1:]
+    while (message := await caller.receive()) is not None:
+        channel, data = message
         if channel == STDIN and ask.stdin and data:
             await news.put(typed(data))
         elif channel == RESIZE and ask.tty:
             window = _window(data)
             if window is not None:
                 await news.put(resized(window))
-        elif channel == CLOSE and data[:1] == bytes((STDIN,)) and ask.stdin and ask.ends_input:
+        elif message == CLOSED_STDIN and ask.stdin and ask.ends_input:
             await news.put(END_OF_INPUT)
 
 
@@ -180,7 +170,7 @@ def _window(data: bytes) -> tuple[int, int] | None:
     return (rows, columns) if 0 < rows < 1 << 16 and 0 < columns < 1 << 16 else None
 
 
-async def _told(socket: WebSocket, work: Any) -> None:
+async def _told(caller: Caller, work: Any) -> None:
     """Do what a client wants, and tell it how that ended."""
     try:
         status = await work
@@ -196,8 +186,7 @@ async def _told(socket: WebSocket, work: Any) -> None:
             "code": 500,
         }
     if status is not None:
-        await socket.send(bytes((ERROR,)) + msgspec.json.encode(status))
-        await socket.close()
+        await caller.finish(status)
 
 
 def _status(wait_status: int | None) -> Json:
