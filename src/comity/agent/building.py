@@ -140,15 +140,16 @@ def for_command(
         environment=environment,
         user=task.command.user or framework.user,
     )
-    return _limited(_with_held_ports(spec, what[2]), task.limits)
+    return _limited(_with_checked_networks(spec, task, what[2]), task.limits)
 
 
-def _with_held_ports(spec: Spec, held: Resources) -> Spec:
-    """Return the spec, refused if it maps ports that it does not hold."""
+def _with_checked_networks(spec: Spec, task: v1.TaskInfo, held: Resources) -> Spec:
+    """Return the spec, refused if it maps ports that it does not hold, or cannot be checked."""
     if spec.pod is None or spec.refusal:
         return spec
     try:
         networking.check_held(spec.pod.networks, held)
+        networking.check_reachable(spec.pod.networks, task)
     except Unsupported as error:
         return msgspec.structs.replace(spec, refusal=str(error))
     return spec

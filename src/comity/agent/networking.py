@@ -2,12 +2,12 @@
 
 Without a NetworkInfo that has a name a container is on the machine's own network, as in Mesos. The
 name is that of the machine's own bridge (`mesos-bridge`) or of a CNI configuration. Containers of
-type DOCKER say it in their DockerInfo: HOST, BRIDGE, or USER with the name in a NetworkInfo.
+type DOCKER say it in their DockerInfo: HOST, BRIDGE, NONE, or USER with the name in a NetworkInfo.
 """
 
 from comity.agent.docker_options import Unsupported
 from comity.agent.state import Container, State
-from comity.core.networks import BRIDGE, Joined, Network, PortMap
+from comity.core.networks import BRIDGE, NONE, Joined, Network, PortMap
 from comity.resources.amounts import Resources
 from comity.wire.mesos import v1
 from comity.wire.mesos.base import Label, Labels
@@ -40,12 +40,10 @@ def _of_docker(container: v1.ContainerInfo, named: tuple[Network, ...]) -> tuple
     docker = container.docker
     assert docker is not None
     kind, ports = docker.network or "HOST", _ports(docker.port_mappings)
-    if kind == "NONE":
-        raise Unsupported("Docker's network NONE is not supported; use HOST, BRIDGE or USER")
-    if kind == "HOST":
+    if kind in ("HOST", "NONE"):
         if ports:
-            raise Unsupported("Docker's network HOST maps no ports; use BRIDGE or USER")
-        return ()
+            raise Unsupported(f"Docker's network {kind} maps no ports; use BRIDGE or USER")
+        return (Network(NONE),) if kind == "NONE" else ()
     if kind == "BRIDGE":
         return (Network(BRIDGE, ports),)
     if len(named) != 1:
@@ -83,7 +81,8 @@ def _ports(mappings: tuple[PortMapping, ...]) -> tuple[PortMap, ...]:
         for protocol in protocols:
             if protocol not in _MAPPED:
                 raise Unsupported(f"protocol {one.protocol!r} cannot be mapped; use tcp or udp")
-            found.append(PortMap(one.host_port, one.container_port, protocol))
+            at = one.host_ip or ""
+            found.append(PortMap(one.host_port, one.container_port, protocol, at))
     return tuple(found)
 
 
@@ -100,6 +99,21 @@ def check_held(networks: tuple[Network, ...], held: Resources) -> None:
                 raise Unsupported(
                     f"port {one} is mapped but not among the task's ports; take it from the offer"
                 )
+
+
+def check_reachable(networks: tuple[Network, ...], task: v1.TaskInfo) -> None:
+    """Refuse checks over a network of a task that is on none.
+
+    Raises:
+        Unsupported: it has one.
+    """
+    if not any(one.name == NONE for one in networks):
+        return
+    for check in (task.health_check, task.check):
+        if check is not None and check.type in ("HTTP", "TCP"):
+            raise Unsupported(
+                f"a check of type {check.type} cannot reach a task on network '{NONE}'; use COMMAND"
+            )
 
 
 def infos_of(state: State, container: Container | None) -> tuple[NetworkInfo, ...]:
@@ -129,6 +143,7 @@ def _info(one: Joined) -> NetworkInfo:
                 host_port=port.host_port,
                 container_port=port.container_port,
                 protocol=port.protocol,
+                host_ip=port.host_ip or None,
             )
             for port in one.ports
         ),

@@ -4,6 +4,8 @@ from msgspec import Struct
 
 BRIDGE = "mesos-bridge"
 """The name of the machine's own bridge, as Marathon's `--mesos_bridge_name` has it by default."""
+NONE = "none"
+"""No network at all: a namespace of its own with nothing in it but loopback."""
 
 
 class PortMap(Struct, frozen=True, omit_defaults=True):
@@ -65,7 +67,9 @@ class Attachment(Struct, frozen=True, omit_defaults=True):
             "ff02::1\tip6-allnodes",
             "ff02::2\tip6-allrouters",
         ]
-        lines += [f"{address}\t{hostname}" for address in self.addresses[:1] if hostname]
+        # A host finds itself also where it has no address, as Debian has it.
+        own = self.addresses[:2] or ("127.0.1.1",)
+        lines += [f"{address}\t{hostname}" for address in own if hostname]
         return "\n".join(lines) + "\n"
 
     def resolv_conf(self) -> str:

@@ -167,9 +167,45 @@ async def test_docker_containers_say_it_their_own_way(kernel):
         await mesos.launch({**holding(31009), **task})
         (address,) = addresses(await mesos.until_state("bridged", S.RUNNING))
         assert await asyncio.to_thread(ask, "127.0.0.1", 31009) == address
-        await mesos.launch({"id": "none", "container": docker(network="NONE"), "command": command})
-        refused = await mesos.until_state("none", S.FAILED)
-        assert "use HOST, BRIDGE or USER" in refused.message
+        look = v1.CommandInfo(value="cat /proc/net/dev /etc/hosts; hostname")
+        await mesos.launch({"id": "none", "container": docker(network="NONE"), "command": look})
+        (info,) = (await mesos.until_state("none", S.FINISHED)).container_status.network_infos
+        assert (info.name, info.ip_addresses) == ("none", ())
+        said = output(kernel, "none")
+        assert "lo:" in said
+        assert "eth0:" not in said
+        assert f"127.0.1.1\t{said.split()[-1]}" in said
+        both = docker(network="NONE", port_mappings=mapped)
+        await mesos.launch({"id": "both", "container": both, "command": look})
+        refused = await mesos.until_state("both", S.FAILED)
+        assert "network NONE maps no ports; use BRIDGE or USER" in refused.message
+
+
+async def test_no_network_is_asked_for_by_name_too_and_checked_by_commands_only(kernel):
+    container = v1.ContainerInfo(type="MESOS", **on(name="none"))
+    web = v1.HealthCheck(type="HTTP", http=HttpCheckInfo(port=80), delay_seconds=0.0)
+    command = v1.CommandInfo(value="! grep -q eth0 /proc/net/dev")
+    alone = v1.HealthCheck(type="COMMAND", command=command, delay_seconds=0.0)
+    task = {"container": container, **shell("exec sleep 600")}
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "web", "health_check": web, **task})
+        refused = await mesos.until_state("web", S.FAILED)
+        assert "check of type HTTP cannot reach a task on network 'none'" in refused.message
+        await mesos.launch({"id": "alone", "health_check": alone, **task})
+        await mesos.until(lambda: any(one.healthy for one in mesos.statuses))
+        mesos.mesos.kill("alone")
+        await mesos.until_state("alone", S.KILLED)
+
+
+async def test_a_plain_process_on_a_network_has_its_own_hosts_and_resolvers(kernel):
+    look = shell("cat /etc/hosts /etc/resolv.conf; hostname")
+    async with kernel.scheduler() as mesos:
+        container = v1.ContainerInfo(type="MESOS", **on())
+        await mesos.launch({"id": "look", "container": container, **look})
+        await mesos.until_state("look", S.FINISHED)
+        said = output(kernel, "look")
+        assert f"{addresses(mesos.last('look'))[0]}\t{said.split()[-1]}" in said
+        assert "nameserver 127." not in said
 
 
 @pytest.fixture

@@ -136,6 +136,20 @@ async def test_a_port_may_be_mapped_at_one_address_only(lab, tmp_path):
         assert ask("127.0.0.9", port) == "nine"
 
 
+async def test_no_network_is_loopback_alone(lab):
+    networks, netns = lab.networks(), lab.netns()
+    found = await networks.attach("one", netns, (Network("none"),))
+    assert [(one.name, one.addresses) for one in found.joined] == [("none", ())]
+    assert "eth0" not in run_in(netns, "ip", "link")
+    assert snapshot() == lab.before
+    for others, reason in (
+        ((Network("none"), Network()), "leave the other networks out"),
+        ((Network("none", (PortMap(1, 1),)),), "neither mapped ports nor addresses"),
+    ):
+        with pytest.raises(NetworkRefused, match=reason):
+            await networks.attach("two", netns, others)
+
+
 async def test_localhost_of_the_machine_is_not_open_to_containers(lab, tmp_path):
     networks, netns = lab.networks(), lab.netns()
     port = free_port()
@@ -216,12 +230,14 @@ async def test_a_port_in_use_is_refused_and_nothing_stays(lab):
         await networks.attach("late", netns, (Network(), Network("nix")))
     with pytest.raises(NetworkRefused, match="asked for twice"):
         await networks.attach("late", netns, (Network(), Network()))
-    for port, reason in (
+    for each, reason in (
         (PortMap(70000, 80), "no port"),
         (PortMap(1, 1, "sctp"), "use tcp or udp"),
+        (PortMap(port + 1, 80, host_ip="localhost"), "'localhost' is not an address"),
+        (PortMap(port + 1, 80, host_ip="203.0.113.7"), "not an address of this machine"),
     ):
         with pytest.raises(NetworkRefused, match=reason):
-            await networks.attach("late", netns, (Network(ports=(port,)),))
+            await networks.attach("late", netns, (Network(ports=(each,)),))
     assert snapshot() == before
     assert networks.attachment("late") is None
     assert "eth0" not in run_in(netns, "ip", "link")

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from comity.kube.node import addresses, inputs, launches, outbox
-from comity.kube.node.environment import ConfigError
 from comity.kube.node.handlers.pods import _containers
 from comity.kube.node.machine import NodeMachine
 from comity.kube.node.shell.agents import _address, _at
@@ -60,8 +59,8 @@ def test_host_ports_are_mapped_for_the_sandbox():
         {"host_port": 31053, "container_port": 53, "protocol": "udp"},
     ]
     dns["hostIP"] = "10.0.0.1"
-    with pytest.raises(ConfigError, match=r"hostIP 10\.0\.0\.1 is not supported"):
-        launches.build_sandbox(given, BRIDGED)
+    (info,) = launches.build_sandbox(given, BRIDGED)["container"]["network_infos"]
+    assert info["port_mappings"][1]["host_ip"] == "10.0.0.1"
 
 
 def test_the_address_is_told_when_it_is_known_and_asked_for_in_probes(world):

@@ -60,12 +60,14 @@ def attributes(config: AgentConfig, containerizer: Containerizer) -> tuple[v1.At
     """
     own = {
         "comity_images": "oci" if containerizer.can_run_images else "none",
-        "comity_network": "bridge" if containerizer.networks.has_bridge else "host",
+        "comity_network": "bridge" if not containerizer.networks.no_bridge else "host",
         "comity_limits": containerizer.limits,
         "comity_host_image": str(config.allow_host_image).lower(),
     }
     if not containerizer.can_run_images:
         own["comity_images_missing"] = containerizer.no_oci
+    if containerizer.networks.no_bridge:
+        own["comity_network_missing"] = containerizer.networks.no_bridge
     found = []
     for entry in filter(None, (part.strip() for part in config.attributes.split(";"))):
         name, colon, value = (part.strip() for part in entry.partition(":"))

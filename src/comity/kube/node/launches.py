@@ -102,15 +102,13 @@ def _network_info(pod: Pod) -> Json:
 
 
 def _mapping(port: Json) -> Json:
-    if port.get("hostIP") not in (None, "", "0.0.0.0"):  # noqa: S104
-        raise ConfigError(
-            f"hostIP {port['hostIP']} is not supported: a hostPort is at every address of the node"
-        )
-    return {
+    found = {
         "host_port": port["hostPort"],
         "container_port": port["containerPort"],
         "protocol": str(port.get("protocol") or "TCP").lower(),
     }
+    everywhere = port.get("hostIP") in (None, "", "0.0.0.0", "::")  # noqa: S104
+    return found if everywhere else {**found, "host_ip": port["hostIP"]}
 
 
 def ignored(pod: Pod) -> list[str]:

@@ -15,7 +15,7 @@ from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import accounting, pause, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import OciContainers
-from comity.runtime.containers.pods import Pods
+from comity.runtime.containers.pods import Pods, Sandbox
 from comity.runtime.networks.networks import Networks
 
 HOST_IMAGE = "host"
@@ -70,16 +70,16 @@ class Containerizer:
         if spec.refusal:
             raise ContainerRefused(spec.refusal)
         make_sandbox(spec)
-        spec, joined = await self._connected(spec)
+        spec, sandbox = await self._connected(spec)
         if spec.is_pod:
-            return await self._pausing(spec, joined or {})
+            return await self._pausing(spec, sandbox.namespaces if sandbox is not None else {})
         if spec.image is None or spec.image == HOST_IMAGE:
             if spec.image == HOST_IMAGE and not self._allow_host:
                 raise ImageRefused(
                     "the image name 'host' is forbidden on this agent; use an image, or an agent "
                     "started without --forbid-host-image"
                 )
-            return process.order(spec, self.cgroups, joined)
+            return process.order(spec, self.cgroups, sandbox)
         if self.oci is None or self.oci.runtime is None:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self.no_oci}")
         async with self._preparing:
@@ -94,18 +94,18 @@ class Containerizer:
             raise ImageRefused(f"a pod cannot share its processes on this agent: {self.no_oci}")
         return self.oci.pause(spec, joined)
 
-    async def _connected(self, spec: Spec) -> tuple[Spec, dict[str, str] | None]:
+    async def _connected(self, spec: Spec) -> tuple[Spec, Sandbox | None]:
         """Make a container's pod where that has networks; tell it its address in there."""
         if spec.pod is None or not (spec.pod.networks or spec.is_pod):
             return spec, None
         if spec.inside is not None:  # which runs as long as its pod is there, and no longer
-            return spec, self.pods.find(spec.pod).namespaces
+            return spec, self.pods.find(spec.pod)
         sandbox = await self.pods.ensure(spec.pod)
         attachment = self.networks.attachment(spec.pod.id)
         if attachment is not None and "MESOS_CONTAINER_IP" in spec.environment:
             own = {"MESOS_CONTAINER_IP": next(iter(attachment.addresses), "")}
             spec = msgspec.structs.replace(spec, environment=spec.environment | own)
-        return spec, sandbox.namespaces
+        return spec, sandbox
 
     def joined(self, spec: Spec) -> tuple[Joined, ...]:
         """Return the networks that a container is on; none is the machine's own."""

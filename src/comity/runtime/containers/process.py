@@ -10,6 +10,7 @@ from comity.core.containers import Spec
 from comity.runtime.cgroups import CgroupError, Cgroups, Limits
 from comity.runtime.containers import bundles, capabilities, shown
 from comity.runtime.containers.errors import ContainerRefused
+from comity.runtime.containers.pods import Sandbox
 
 _JOIN = 'for p in $COMITY_JOIN; do echo 0 > "$p" || exit 126; done; unset COMITY_JOIN; exec "$@"'
 
@@ -31,9 +32,7 @@ def command_line(spec: Spec) -> tuple[list[str], list[str]]:
     raise ContainerRefused("no command: set 'command.value' or 'command.arguments'")
 
 
-def order(
-    spec: Spec, cgroups: Cgroups | None, namespaces: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def order(spec: Spec, cgroups: Cgroups | None, pod: Sandbox | None = None) -> dict[str, Any]:
     """Return the launcher's order for a plain process, in its pod's namespaces if it has a pod.
 
     Raises:
@@ -42,7 +41,9 @@ def order(
     argv, seen = command_line(spec)
     environment = dict(spec.environment)
     _check_program(argv[0], spec)
-    prefix = [*_entering(namespaces or {}), *shown.prefix(spec), *_restricted(spec), *_as(spec)]
+    namespaces, files = (pod.namespaces, pod.files) if pod is not None else ({}, {})
+    around = [*_entering(namespaces), *shown.prefix(spec, files if "network" in namespaces else {})]
+    prefix = [*around, *_restricted(spec), *_as(spec)]
     if cgroups is not None and (spec.inside is None or spec.cgroup is not None):
         try:
             own = Limits(spec.cpus, spec.mem_bytes, spec.cpu_quota, spec.isolation.pids_max)

@@ -1,10 +1,13 @@
-"""Volumes of plain processes that a link in the sandbox cannot show: read-only, or elsewhere.
+"""What plain processes find elsewhere than on the machine: volumes, and files of their network.
 
-Such a process gets a mount namespace of its own, a copy of the machine's with the volumes in it.
-Where one appears there must be something already, as Mesos has it for tasks without an image.
+A link in the sandbox cannot show a volume read-only, or at an absolute path; and who is on a
+network of its own needs other name servers and another /etc/hosts. Such a process gets a mount
+namespace of its own, a copy of the machine's with all that in it. Where something appears there
+must be something already, as Mesos has it for tasks without an image.
 """
 
 import os
+from collections.abc import Mapping
 
 from comity.core.containers import Mount, Spec
 from comity.runtime.containers.errors import ContainerRefused
@@ -21,13 +24,18 @@ exec "$@"
 """
 
 
-def prefix(spec: Spec) -> list[str]:
+def prefix(spec: Spec, files: Mapping[str, str]) -> list[str]:
     """Return the words before a command line that make its volumes be there as they should.
+
+    `files` are those of its pod that take the place of the machine's in /etc.
 
     Raises:
         ContainerRefused: the agent may not mount, or there is no place for a volume.
     """
     words: list[str] = []
+    for name, source in files.items():
+        if os.path.exists(f"/etc/{name}"):
+            words += [source, f"/etc/{name}", "rw"]
     for mount in (*spec.mounts, *spec.volumes):
         place = _place(mount)
         if place is None:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 from msgspec import Struct
@@ -267,6 +267,8 @@ def _check_free(port: PortMap) -> None:
         raise NetworkRefused(f"protocol '{port.protocol}' cannot be mapped; use tcp or udp")
     if not 0 < port.host_port < 1 << 16 or not 0 < port.container_port < 1 << 16:
         raise NetworkRefused(f"there is no port {port.host_port}:{port.container_port}")
+    if port.host_ip and not _is_address(port.host_ip):
+        raise NetworkRefused(f"port {port}: '{port.host_ip}' is not an address")
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past TIME_WAIT
@@ -276,7 +278,17 @@ def _check_free(port: PortMap) -> None:
             if error.errno == errno.EADDRINUSE:
                 text = f"port {port} is already used by a process of this machine"
                 raise NetworkRefused(text) from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                text = f"port {port}: {port.host_ip} is not an address of this machine"
+                raise NetworkRefused(text) from error
             raise NetworkRefused(f"port {port} cannot be mapped: {error.strerror}") from error
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(IPv4Address(text))
+    except ValueError:
+        return False
 
 
 def _mtu() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from comity.core.networks import BRIDGE, Attachment, Joined, Network
+from comity.core.networks import BRIDGE, NONE, Attachment, Joined, Network
 from comity.runtime.networks import cni, resolving
 from comity.runtime.networks.batches import Batches
 from comity.runtime.networks.bridge import Bridge, Wish
@@ -34,9 +34,9 @@ class Networks:
         self._leaving = Batches(self._leave_all)
 
     @property
-    def has_bridge(self) -> bool:
-        """Whether containers can be on the machine's own bridge."""
-        return not self._fault
+    def no_bridge(self) -> str:
+        """Why containers cannot be on the machine's own bridge, and what to do; empty if so."""
+        return self._fault
 
     def attachment(self, container: str) -> Attachment | None:
         """Return what a container is attached to, None for one without networks of its own."""
@@ -66,7 +66,7 @@ class Networks:
             raise
 
     async def _attach(self, record: Record, wish: Wish | None) -> Attachment:
-        own: list[Joined] = []
+        own = [Joined(name=NONE, addresses=(), interface="lo")] if record.has_none else []
         if wish is not None:
             result = await self._joining.do(wish)
             if isinstance(result, NetworkRefused):
@@ -137,7 +137,10 @@ class Networks:
         configured = self._cni.names()
         for index, network in enumerate(networks):
             interface = f"eth{index}"
-            if network.name in _BRIDGE_NAMES and network.name not in configured:
+            if network.name == NONE and NONE not in configured:
+                _check_alone(network, networks)
+                record.has_none = True
+            elif network.name in _BRIDGE_NAMES and network.name not in configured:
                 if wish is not None:
                     raise NetworkRefused(f"network '{BRIDGE}' is asked for twice")
                 if self._fault:
@@ -189,3 +192,15 @@ class Networks:
             if name != self._bridge.name:
                 bridge.close()
         return [None for _ in records]
+
+
+def _check_alone(network: Network, networks: tuple[Network, ...]) -> None:
+    """Refuse what cannot be had beside no network, or on it.
+
+    Raises:
+        NetworkRefused: other networks, mapped ports, or an address.
+    """
+    if len(networks) > 1:
+        raise NetworkRefused(f"network '{NONE}' is none: leave the other networks out, or it")
+    if network.ports or network.addresses:
+        raise NetworkRefused(f"network '{NONE}' has neither mapped ports nor addresses")

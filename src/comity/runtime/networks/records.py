@@ -29,6 +29,8 @@ class Record(Struct):
     bridge: str = ""
     subnet: str = ""
     """The machine's bridge, if it is on that, and its addresses."""
+    has_none: bool = False
+    """Whether it is on no network, by its own wish."""
     attachment: Attachment | None = None
     """None until it was through."""
 

@@ -162,11 +162,15 @@ class Volume(Wire, frozen=True, kw_only=True):
 
 
 class PortMapping(Wire, frozen=True, kw_only=True):
-    """A port of the host that leads to one of the container."""
+    """A port of the host that leads to one of the container.
+
+    `host_ip` is an extension of ours, in JSON only: the port is at that address of the host alone.
+    """
 
     host_port: Annotated[int, 1]
     container_port: Annotated[int, 2]
     protocol: Annotated[str | None, 3] = None
+    host_ip: str | None = None
 
 
 class DockerInfo(Wire, frozen=True, kw_only=True):
