@@ -1,19 +1,11 @@
 """What an operator can set for the package service."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-
-def own_command() -> str:
-    """Return the shell words that run `comity` with the interpreter of this process.
-
-    `-P` keeps the directory a task starts in (its sandbox) out of Python's search path.
-    """
-    return f"{shlex.quote(sys.executable)} -P -m comity"
+from comity.core.programs import own_command
 
 
 class Config(Struct, frozen=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from comity.core.errors import UserError
+from comity.core.programs import own_command
 from comity.kube.apiserver.shell.running import RunningApi, Settings
 from comity.runtime import logs, process
 from comity.runtime.http.credentials import own_headers
@@ -104,7 +105,7 @@ def _clients(
             master_url=args.master,
             master_headers=own_headers(args.credential),
             framework_name=args.framework_name,
-            command=os.environ.get("COMITY_COMMAND", "comity"),
+            command=os.environ.get("COMITY_COMMAND") or own_command(),
         )
         found.append(scheduler.run(access, stop))
     return found

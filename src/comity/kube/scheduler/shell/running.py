@@ -54,7 +54,7 @@ class Access(Struct, frozen=True, kw_only=True):
     master_url: str
     master_headers: Headers = ()
     framework_name: str = "kubernetes"
-    command: str = "comity"
+    command: str
     """How agents call us."""
 
 
