@@ -119,13 +119,23 @@ class Cluster:
         first = self.agents[0]
         return Target(self.master.url, first.url, self.id_of(first), first.directory)
 
+    @property
+    def bare(self) -> Target:
+        """Return the master alone, while it has no agents."""
+        return Target(self.master.url, "", "")
+
     def end(self) -> None:
         """End everything, and the tasks."""
-        for one in self.agents:
-            one.end()
-            argv = [sys.executable, "-m", "comity.agent", "--work-dir", str(one.directory)]
-            subprocess.run([*argv, "--stop-tasks"], check=True, stderr=subprocess.DEVNULL)
-        self.master.end()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.master.end)
+            for one in self.agents:
+                stack.callback(_stop_tasks, one)
+                stack.callback(one.end)
+
+
+def _stop_tasks(agent: Part) -> None:
+    argv = [sys.executable, "-m", "comity.agent", "--work-dir", str(agent.directory)]
+    subprocess.run([*argv, "--recover=cleanup"], check=True, stderr=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

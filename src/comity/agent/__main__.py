@@ -46,7 +46,13 @@ def _parser() -> argparse.ArgumentParser:
         default=default.image_gc_headroom,
         help="with less of the disk free, images that nothing uses go (%(default)g)",
     )
-    add("--image-gc-interval", type=float, default=default.image_gc_interval_s, metavar="SECONDS")
+    add(
+        "--image-gc-interval",
+        type=flags.duration,
+        default=default.image_gc_interval_s,
+        metavar="DURATION",
+        help="time between looks at that (%(default)gsecs)",
+    )
     add("--image-gc-excluded", default="", metavar="NAME,NAME", help="images that always stay")
     add("--no-images", action="store_true", help="run no image containers")
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
@@ -117,22 +123,63 @@ def _add_timeouts(parser: argparse.ArgumentParser, default: AgentConfig) -> None
         ),
         ("shutdown-grace-period", default.executor_shutdown_grace_s, "to end when told to"),
     ):
-        text = f"seconds that executors have {text} (%(default)g)"
-        parser.add_argument(f"--executor-{name}", type=float, default=value, help=text)
+        parser.add_argument(
+            f"--executor-{name}",
+            type=flags.duration,
+            default=value,
+            metavar="DURATION",
+            help=f"time that executors have {text} (%(default)gsecs)",
+        )
+    parser.add_argument(
+        "--recovery-timeout",
+        type=flags.duration,
+        default=default.recovery_timeout_s,
+        metavar="DURATION",
+        help="time that executors wait for an agent that is away (%(default)gsecs)",
+    )
+    parser.add_argument(
+        "--http-executor-domain-sockets",
+        action=argparse.BooleanOptionalAction,
+        default=default.http_executor_domain_sockets,
+        help="serve executors on a socket of the file system, too",
+    )
+    parser.add_argument(
+        "--domain-socket-location",
+        type=_socket,
+        metavar="FILE",
+        help="that socket (agent.sock in the work directory)",
+    )
+
+
+def _socket(given: str) -> Path:
+    if given.startswith("systemd:"):
+        raise argparse.ArgumentTypeError("sockets of systemd are not taken; name a file")
+    return Path(given)
 
 
 def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
     for name, value, text in (
-        ("gc-delay", default.gc_delay_s, "seconds that sandboxes are kept"),
-        ("gc-disk-headroom", default.gc_disk_headroom, "share of the disk to keep free"),
-        ("disk-watch-interval", default.disk_watch_interval_s, "seconds between looks at the disk"),
+        ("gc-delay", default.gc_delay_s, "time that sandboxes are kept"),
+        ("disk-watch-interval", default.disk_watch_interval_s, "time between looks at the disk"),
         (
             "container-disk-watch-interval",
             default.container_disk_watch_interval_s,
-            "seconds between measurements of sandboxes",
+            "time between measurements of sandboxes",
         ),
     ):
-        parser.add_argument(f"--{name}", type=float, default=value, help=f"{text} (%(default)g)")
+        parser.add_argument(
+            f"--{name}",
+            type=flags.duration,
+            default=value,
+            metavar="DURATION",
+            help=f"{text} (%(default)gsecs)",
+        )
+    parser.add_argument(
+        "--gc-disk-headroom",
+        type=float,
+        default=default.gc_disk_headroom,
+        help="share of the disk to keep free (%(default)g)",
+    )
     parser.add_argument(
         "--reconfiguration-policy",
         choices=reconfiguring.POLICIES,
@@ -141,10 +188,10 @@ def _add_upkeep(parser: argparse.ArgumentParser, default: AgentConfig) -> None:
     )
     parser.add_argument(
         "--fetcher-cache-size",
-        type=int,
+        type=flags.size,
         default=default.fetcher_cache_bytes,
-        metavar="BYTES",
-        help="size of the cache for URIs that ask for it (%(default)d)",
+        metavar="SIZE",
+        help="size of the cache for URIs that ask for it (2GB)",
     )
     for name, number, text in (
         ("size", default.container_log_max_size, "bytes of stdout after which it becomes stdout.1"),
@@ -207,6 +254,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor_registration_timeout_s=args.executor_registration_timeout,
         executor_reregistration_timeout_s=args.executor_reregistration_timeout,
         executor_shutdown_grace_s=args.executor_shutdown_grace_period,
+        recovery_timeout_s=args.recovery_timeout,
+        http_executor_domain_sockets=args.http_executor_domain_sockets,
+        domain_socket_location=args.domain_socket_location,
         reconfiguration_policy=args.reconfiguration_policy,
         gc_delay_s=args.gc_delay,
         gc_disk_headroom=args.gc_disk_headroom,

@@ -83,6 +83,11 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Seconds between SHUTDOWN and the end of an executor's container."""
     recovery_timeout_s: float = 900.0
     """Seconds for which executors of checkpointing frameworks wait for an agent that is away."""
+    http_executor_domain_sockets: bool = False
+    """Whether executors are served on a socket of the file system, too, and told where it is
+    (MESOS_DOMAIN_SOCKET)."""
+    domain_socket_location: Path | None = None
+    """That socket; None is `agent.sock` in the work directory."""
     reconfiguration_policy: str = "any"
     """What may differ from the last run in this work directory: `any` (as long as what is reserved
     and runs fits), `additive` (nothing may become less) or `equal` (nothing)."""
@@ -109,3 +114,10 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Processes and threads that a container may have, unless it says otherwise; 0 is no limit."""
     container_disk_watch_interval_s: float = 15.0
     """Seconds between two measurements of the sandboxes' sizes."""
+
+    @property
+    def executor_socket(self) -> Path | None:
+        """Return the socket that executors are served on, None without one."""
+        if not self.http_executor_domain_sockets:
+            return None
+        return (self.domain_socket_location or self.work_dir / "agent.sock").absolute()

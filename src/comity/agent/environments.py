@@ -60,6 +60,8 @@ def of_executor(
         "LIBPROCESS_IP": state.ip,
         "PATH": DEFAULT_PATH,
     }
+    if state.config.executor_socket is not None:
+        environment["MESOS_DOMAIN_SOCKET"] = str(state.config.executor_socket)
     if info.container is not None and info.container.type == "DOCKER":
         environment["MESOS_CONTAINER_NAME"] = f"mesos-{container_id}"
     if framework.checkpoint:

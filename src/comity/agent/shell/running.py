@@ -18,6 +18,7 @@ from comity.agent.shell.images import ImageKeeper
 from comity.agent.shell.linking import Link
 from comity.agent.shell.logs import LogRotator
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
+from comity.agent.shell.sockets import executor_calls_only
 from comity.agent.state import State
 from comity.core.errors import UserError
 from comity.runtime import logs
@@ -132,6 +133,9 @@ async def _serve(
     rebooted = _was_rebooted(config.work_dir)
     driver.put(LauncherFound(hello["running"], hello["exited"], rebooted))
     _, port = await server.start(config.ip, config.port)
+    beside = Server(executor_calls_only(http.handle))
+    if config.executor_socket is not None:
+        await beside.start_at(config.executor_socket)
     _describe(state, port)
     start.info = state.info
     journal.begin("agent", now, seed, start, stored)
@@ -161,6 +165,7 @@ async def _serve(
         await effects[0].close()
         await launcher.close()
         await server.stop()
+        await beside.stop()
         await containerizer.networks.close()
         journal.close()
         store.close()

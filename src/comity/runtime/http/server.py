@@ -12,9 +12,11 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import socket
 import ssl as tls
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import httptools
@@ -78,6 +80,21 @@ class Server:
         name = self._listener.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 
+    async def start_at(self, path: Path) -> None:
+        """Listen on a socket of the file system, which everybody may connect to.
+
+        Raises:
+            UserError: it cannot be made there.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            bound = _bound_at(path)
+            self._listener = await loop.create_unix_server(
+                lambda: _Connection(self), sock=bound, backlog=1024
+            )
+        except OSError as error:
+            raise UserError(f"cannot listen on {path}: {error.strerror or error}") from error
+
     async def stop(self) -> None:
         """Stop listening and drop every connection."""
         if self._listener is not None:
@@ -88,6 +105,19 @@ class Server:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._listener.wait_closed(), 2)
             self._listener = None
+
+
+def _bound_at(path: Path) -> socket.socket:
+    if path.is_socket():
+        path.unlink()  # of a run before this
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o666)  # executors run as any user
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def is_loopback(host: str) -> bool:
