@@ -11,12 +11,14 @@ import random
 from typing import Any
 
 from comity.core.effects import CancelTimer, Outbox, Reply, Send, SetTimer
+from comity.core.ids import TaskId
 from comity.core.instants import Instant
 from comity.marathon import inputs, outbox
 from comity.marathon.config import Config
 from comity.marathon.machine import Machine, load
 from comity.marathon.state import Instance, State
 from comity.wire.marathon.app_reads import NEW_APP, UPDATE
+from comity.wire.marathon.pod_reads import NEW_POD
 from comity.wire.mesos import v1
 
 EPOCH = 1_700_000_000.0
@@ -33,11 +35,13 @@ class FakeAgent:
         self.ports = set(range(self.first_port, self.first_port + 100))
         self.values = values
         self.tasks: dict[str, v1.TaskInfo] = {}
+        self.executors: dict[str, v1.ExecutorInfo] = {}
+        """The executors of groups, by the ids of their tasks."""
         self.away: v1.Unavailability | None = None
 
     def offer(self, number: int) -> v1.Offer:
         """Return all that is free here."""
-        free = sorted(self.ports - {p for one in self.tasks.values() for p in _ports(one)})
+        free = sorted(self.ports - {p for one in self.holders() for p in _ports(one)})
         return v1.Offer(
             id=v1.Id(value=f"O{number}"),
             framework_id=v1.Id(value="F"),
@@ -61,11 +65,20 @@ class FakeAgent:
             ),
         )
 
+    def holders(self) -> list[v1.TaskInfo | v1.ExecutorInfo]:
+        """Return all that has resources here."""
+        executors = {
+            one.executor_id.value: one
+            for task_id, one in self.executors.items()
+            if task_id in self.tasks
+        }
+        return [*self.tasks.values(), *executors.values()]
+
     def used(self, name: str) -> float:
         return sum(
             one.scalar.value
-            for task in self.tasks.values()
-            for one in task.resources
+            for holder in self.holders()
+            for one in holder.resources
             if one.name == name and one.scalar is not None
         )
 
@@ -74,7 +87,7 @@ def _scalar(name: str, value: float) -> v1.Resource:
     return v1.Resource(name=name, type="SCALAR", scalar=v1.Scalar(value=value), role="*")
 
 
-def _ports(task: v1.TaskInfo) -> list[int]:
+def _ports(task: v1.TaskInfo | v1.ExecutorInfo) -> list[int]:
     return [
         span.begin for one in task.resources if one.ranges is not None for span in one.ranges.range
     ]
@@ -91,6 +104,7 @@ class World:
         self.replies: dict[int, Reply] = {}
         self.events: list[dict[str, Any]] = []
         self.effects: list[Any] = []
+        self.launched: list[outbox.Accept] = []
         self.probes: list[outbox.Probe] = []
         self.agents = [FakeAgent(number) for number in range(agents)]
         self.states: dict[str, v1.TaskState] = {}
@@ -157,12 +171,14 @@ class World:
     def _apply(self, effect: Any) -> None:
         match effect:
             case outbox.Accept():
+                self.launched.append(effect)
                 agent = self._open.pop(effect.offer_id)
                 for task in effect.tasks:
-                    key = f"instance/{task.task_id.value}"
-                    assert key in self.store, "launched before it was stored"
-                    agent.tasks[task.task_id.value] = task
-                    self.states[task.task_id.value] = v1.TaskState.STAGING
+                    self._launch(agent, task)
+                for group in effect.groups:
+                    for task in group.task_group.tasks:
+                        agent.executors[task.task_id.value] = group.executor
+                        self._launch(agent, task)
             case outbox.Decline():
                 for offer_id in effect.offer_ids:
                     del self._open[offer_id]
@@ -174,6 +190,13 @@ class World:
                 self.probes.append(effect)
             case _:
                 pass  # kills and reconciliations are answered by `answer`
+
+    def _launch(self, agent: FakeAgent, task: v1.TaskInfo) -> None:
+        instance = self.state.instance_of(TaskId(task.task_id.value))
+        assert instance is not None
+        assert f"instance/{instance.task_id}" in self.store, "launched before it was stored"
+        agent.tasks[task.task_id.value] = task
+        self.states[task.task_id.value] = v1.TaskState.STAGING
 
     def subscribe(self) -> None:
         """Let the master take us in."""
@@ -320,6 +343,20 @@ class World:
         return self.ask(
             lambda to: inputs.AppTasksKilled(to=to, app_id=app_id, task_id=task_id, **flags)
         )
+
+    def post_pod(self, force: bool = False, **pod: Any) -> tuple[int, Any]:
+        draft = read(NEW_POD, pod)
+        return self.ask(lambda to: inputs.PodPosted(to, draft, force, "peer", "/v2/pods"))
+
+    def put_pod(self, pod_id: str, force: bool = False, **pod: Any) -> tuple[int, Any]:
+        draft = read(NEW_POD, {"id": pod_id, **pod})
+        return self.ask(lambda to: inputs.PodPut(to, pod_id, draft, force, "peer", "/v2/pods"))
+
+    def delete_pod(self, pod_id: str, force: bool = False) -> tuple[int, Any]:
+        return self.ask(lambda to: inputs.PodDeleted(to, pod_id, force, "peer", "/v2/pods"))
+
+    def kill_instances(self, pod_id: str, *instance_ids: str, is_list: bool) -> tuple[int, Any]:
+        return self.ask(lambda to: inputs.PodInstancesKilled(to, pod_id, instance_ids, is_list))
 
     def listen(self, *types: str) -> None:
         self.step(inputs.EventsOpened(next(self._tokens), frozenset(types), "peer"))

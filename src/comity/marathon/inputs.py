@@ -112,6 +112,46 @@ class TasksKilled(Struct, frozen=True):
     force: bool
 
 
+class PodPosted(Struct, frozen=True):
+    """`POST /v2/pods`, read."""
+
+    to: int
+    draft: Draft
+    force: bool
+    peer: str
+    uri: str
+
+
+class PodPut(Struct, frozen=True):
+    """`PUT /v2/pods/{id}`, read."""
+
+    to: int
+    pod_id: str
+    draft: Draft
+    force: bool
+    peer: str
+    uri: str
+
+
+class PodDeleted(Struct, frozen=True):
+    """`DELETE /v2/pods/{id}`."""
+
+    to: int
+    pod_id: str
+    force: bool
+    peer: str
+    uri: str
+
+
+class PodInstancesKilled(Struct, frozen=True):
+    """`DELETE /v2/pods/{id}::instances[/{instance}]`."""
+
+    to: int
+    pod_id: str
+    instance_ids: tuple[str, ...]
+    is_list: bool
+
+
 class DeploymentCancelled(Struct, frozen=True):
     """`DELETE /v2/deployments/{id}`: take it back, or with force leave things as they are."""
 
@@ -221,6 +261,10 @@ Input = (
     | AppRestarted
     | AppTasksKilled
     | TasksKilled
+    | PodPosted
+    | PodPut
+    | PodDeleted
+    | PodInstancesKilled
     | DeploymentCancelled
     | DelayReset
     | LeaderAbdicated

@@ -40,12 +40,12 @@ def task_info(app: App, task_id: TaskId, agent: tuple[AgentId, str], fit: Fit) -
         resources=resources(fit),
         command=_command(app, environment(app, task_id, agent[1], fit.ports)),
         container=_container(app, fit.ports),
-        limits=_limits(app),
+        limits=limits(app.resource_limits),
         health_check=_health_check(app, fit.ports),
         kill_policy=v1.KillPolicy(grace_period=v1.DurationInfo(nanoseconds=grace_s * 1_000_000_000))
         if grace_s is not None
         else None,
-        labels=_labels(app.labels),
+        labels=labels(app.labels),
         discovery=v1.DiscoveryInfo(
             visibility="FRAMEWORK", name=name, ports=networking.discovery(app, fit.ports)
         ),
@@ -81,13 +81,14 @@ def environment(app: App, task_id: str, host: str, ports: Sequence[int]) -> dict
     }
     if app.container is not None and app.container.docker is not None:
         found["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
-    found |= _label_environment(app.labels)
+    found |= label_environment(app.labels)
     found |= networking.environment(app, ports)
     found["HOST"] = host
     return found | app.env
 
 
-def _label_environment(labels: Mapping[str, str]) -> dict[str, str]:
+def label_environment(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return what a task is told of labels; long ones are left out."""
     passed = {
         re.sub("[^a-zA-Z0-9_]+", "_", key).upper(): value
         for key, value in labels.items()
@@ -101,16 +102,7 @@ def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
     variables = tuple(v1.Variable(name=name, value=value) for name, value in env.items())
     fields: dict[str, Any] = {
         "environment": v1.Environment(variables=variables),
-        "uris": tuple(
-            v1.URI(
-                value=one.uri,
-                extract=one.extract,
-                executable=one.executable,
-                cache=one.cache,
-                output_file=one.dest_path,
-            )
-            for one in app.fetch
-        ),
+        "uris": uris(app.fetch),
         "user": app.user,
     }
     if app.args:
@@ -118,6 +110,20 @@ def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
         value = None if has_image else app.args[0]
         return v1.CommandInfo(shell=False, value=value, arguments=app.args, **fields)
     return v1.CommandInfo(shell=app.cmd is not None, value=app.cmd, **fields)
+
+
+def uris(artifacts: Sequence[apps.Artifact]) -> tuple[v1.URI, ...]:
+    """Return what is to be fetched into the sandbox."""
+    return tuple(
+        v1.URI(
+            value=one.uri,
+            extract=one.extract,
+            executable=one.executable,
+            cache=one.cache,
+            output_file=one.dest_path,
+        )
+        for one in artifacts
+    )
 
 
 def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
@@ -130,7 +136,7 @@ def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
             Volume(container_path=one.container_path, host_path=one.host_path, mode=one.mode)
             for one in given.volumes
         ),
-        "linux_info": _linux_info(given.linux_info),
+        "linux_info": linux_info(given.linux_info) if given.linux_info is not None else None,
         "network_infos": networking.network_infos(app, ports),
     }
     if given.type == "DOCKER" and given.docker is not None:
@@ -157,11 +163,12 @@ def _docker(app: App, docker: Docker, ports: Sequence[int]) -> DockerInfo:
     )
 
 
-def _linux_info(given: apps.LinuxInfo | None) -> LinuxInfo | None:
-    if given is None:
-        return None
-    seccomp, ipc = given.seccomp, given.ipc_info
+def linux_info(given: apps.LinuxInfo | None, *, share_cgroups: bool = True) -> LinuxInfo:
+    """Return what of Linux a container may use."""
+    seccomp = given.seccomp if given is not None else None
+    ipc = given.ipc_info if given is not None else None
     return LinuxInfo(
+        share_cgroups=share_cgroups,
         seccomp=SeccompInfo(
             profile_name=seccomp.profile_name, unconfined=seccomp.unconfined or None
         )
@@ -172,9 +179,8 @@ def _linux_info(given: apps.LinuxInfo | None) -> LinuxInfo | None:
     )
 
 
-def _limits(app: App) -> dict[str, v1.Scalar]:
+def limits(given: apps.ResourceLimits | None) -> dict[str, v1.Scalar]:
     """Return the limits above what is asked for."""
-    given = app.resource_limits
     if given is None:
         return {}
     found = {"cpus": given.cpus, "mem": given.mem}
@@ -185,10 +191,11 @@ def _limits(app: App) -> dict[str, v1.Scalar]:
     }
 
 
-def _labels(labels: Mapping[str, str]) -> v1.Labels | None:
-    if not labels:
+def labels(given: Mapping[str, str]) -> v1.Labels | None:
+    """Return labels as Mesos has them."""
+    if not given:
         return None
-    return v1.Labels(labels=tuple(v1.Label(key=key, value=one) for key, one in labels.items()))
+    return v1.Labels(labels=tuple(v1.Label(key=key, value=one) for key, one in given.items()))
 
 
 def _health_check(app: App, ports: Sequence[int]) -> v1.HealthCheck | None:

@@ -16,7 +16,9 @@ from comity.marathon.handlers import (
     health,
     killing,
     leading,
+    losing,
     offers,
+    pods,
     settling,
     starting,
     statuses,
@@ -30,9 +32,11 @@ from comity.marathon.state import (
     Instance,
     State,
     TaskFailure,
+    Termination,
 )
 from comity.wire.marathon import timestamps
 from comity.wire.marathon.apps import App
+from comity.wire.marathon.pods import Pod
 
 __all__ = ["Machine", "load", "noun_modules"]
 
@@ -43,7 +47,9 @@ noun_modules = (
     health,
     killing,
     leading,
+    losing,
     offers,
+    pods,
     settling,
     starting,
     statuses,
@@ -52,6 +58,8 @@ noun_modules = (
 """The modules whose import fills the table."""
 
 _APP = msgspec.json.Decoder(App)
+_POD = msgspec.json.Decoder(Pod)
+_TERMINATIONS = msgspec.json.Decoder(list[Termination])
 _INSTANCE = msgspec.json.Decoder(Instance)
 _DEPLOYMENT = msgspec.json.Decoder(Deployment)
 _FAILURE = msgspec.json.Decoder(TaskFailure)
@@ -75,8 +83,13 @@ class Machine:
         indexed = {key: one for group in state.by_app.values() for key, one in group.items()}
         if indexed != state.instances:
             raise InvariantViolated("by_app and instances disagree")
+        if set(state.apps) & set(state.pods):
+            raise InvariantViolated("an app and a pod have one id")
+        parts = {task_id: one for one in state.instances.values() for task_id in one.parts}
+        if parts != state.by_part:
+            raise InvariantViolated("by_part and instances disagree")
         for app_id, deployment_id in state.locks.items():
-            if app_id not in state.deployments[deployment_id].originals:
+            if app_id not in state.deployments[deployment_id].spec_ids:
                 raise InvariantViolated(f"{app_id} is locked by a deployment not about it")
         if any(count <= 0 for count in state.wanted.values()):
             raise InvariantViolated("an app that wants nothing is queued")
@@ -91,15 +104,17 @@ def load(pairs: Pairs, config: Config, rng: random.Random) -> State:
     for key, value in sorted(pairs):
         _load_pair(state, key, value)
     loaded = sorted(state.instances.values(), key=lambda one: (one.staged_at, one.task_id))
-    state.instances, state.by_app = {}, {}
+    state.instances, state.by_app, state.by_part = {}, {}, {}
     for instance in loaded:  # oldest first, as CLUSTER and kill orders expect
         state.add_instance(instance)
     for app in state.apps.values():
         state.versions.setdefault(app.id, {}).setdefault(app.version, app)
         state.last_version_ms = max(state.last_version_ms, timestamps.parse_ms(app.version))
+    for pod in state.pods.values():
+        state.last_version_ms = max(state.last_version_ms, timestamps.parse_ms(pod.version))
     for deployment in state.deployments.values():
         state.last_version_ms = max(state.last_version_ms, timestamps.parse_ms(deployment.version))
-        for app_id in deployment.originals:
+        for app_id in deployment.spec_ids:
             state.locks[app_id] = deployment.id
     return state
 
@@ -114,6 +129,14 @@ def _load_pair(state: State, key: str, value: bytes) -> None:
     elif kind == "version":
         app = _APP.decode(value)
         state.versions.setdefault(app.id, {})[app.version] = app
+    elif kind == "pod":
+        pod = _POD.decode(value)
+        state.pods[pod.id] = pod
+    elif kind == "podversion":
+        pod = _POD.decode(value)
+        state.pod_versions.setdefault(pod.id, {})[pod.version] = pod
+    elif kind == "terminations":
+        state.terminations[f"/{rest}"] = _TERMINATIONS.decode(value)
     elif kind == "instance":
         state.add_instance(_INSTANCE.decode(value))
     elif kind == "deployment":

@@ -11,11 +11,12 @@ from comity.wire.mesos import v1
 
 
 class Accept(Struct, frozen=True, gc=False):
-    """Launch tasks on an offer; the rest of it stays away for `refuse_s`."""
+    """Launch tasks and groups on an offer; the rest of it stays away for `refuse_s`."""
 
     offer_id: str
     tasks: tuple[v1.TaskInfo, ...]
     refuse_s: float
+    groups: tuple[v1.LaunchGroup, ...] = ()
 
 
 class Decline(Struct, frozen=True, gc=False):

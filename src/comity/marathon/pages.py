@@ -53,7 +53,7 @@ def info(state: State, config: Config, address: tuple[str, int]) -> Json:
 def gauges(state: State) -> dict[str, int]:
     """Return what there is now, by Marathon's metric names."""
     conditions = Counter(one.condition for one in state.instances.values())
-    groups = {"/"} | {ids.parent(app_id) for app_id in state.apps}
+    groups = {"/"} | {ids.parent(app_id) for app_id in (*state.apps, *state.pods)}
     return {
         "marathon.apps.active.gauge": len(state.apps),
         "marathon.groups.active.gauge": len(groups),

@@ -60,7 +60,7 @@ def check(app: Draft) -> None:
     _check_command(app, errors)
     _check_texts(app, errors)
     _check_container(app, errors)
-    _check_limits(app, errors)
+    check_limits(app.get("resourceLimits") or {}, app, "/resourceLimits", errors)
     network_drafts.check(app, errors)
     _check_ports(app, errors)
     _check_health(app, errors)
@@ -80,13 +80,14 @@ def _check_id(app: Draft, errors: Errors) -> None:
     if app["id"] == "/":
         note(errors, "/", "must not be root")
     elif app["id"].rpartition("/")[2] in ids.RESERVED:
-        note(errors, "/id", f"must not end with any of the reserved keywords: {_reserved()}")
+        note(errors, "/id", reserved_text())
     if app["id"] in app["dependencies"]:
         note(errors, "/dependencies", "Dependency graph has cyclic dependencies.")
 
 
-def _reserved() -> str:
-    return ", ".join(sorted(ids.RESERVED))
+def reserved_text() -> str:
+    """Return what is wrong with an id that the routes of the API keep for themselves."""
+    return f"must not end with any of the reserved keywords: {', '.join(sorted(ids.RESERVED))}"
 
 
 def _check_unsupported(app: Draft, errors: Errors) -> None:
@@ -156,14 +157,13 @@ def _check_volumes(container: Draft, errors: Errors) -> None:
             note(errors, f"{path}/hostPath", "not defined")
 
 
-def _check_limits(app: Draft, errors: Errors) -> None:
+def check_limits(limits: Draft, asked: Draft, path: str, errors: Errors) -> None:
     """Refuse limits below what is asked for, as Marathon does."""
-    for name, limit in (app.get("resourceLimits") or {}).items():
-        if isinstance(limit, int | float) and limit < app[name]:
-            text = (
-                f"resource limit must be greater than or equal to requested: {limit} < {app[name]}"
-            )
-            note(errors, f"/resourceLimits/{name}", text)
+    for name, limit in limits.items():
+        if isinstance(limit, int | float) and limit < asked[name]:
+            least = f"{limit} < {asked[name]}"
+            text = f"resource limit must be greater than or equal to requested: {least}"
+            note(errors, f"{path}/{name}", text)
 
 
 def _check_ports(app: Draft, errors: Errors) -> None:

@@ -284,8 +284,19 @@ REFUSED = [
     ("DELETE", "/v2/deployments/x", b"", "", 404, "DeploymentPlan x does not exist"),
     ("GET", "/v2/groups/none", b"", "", 404, "Group '/none' does not exist"),
     ("POST", "/v2/groups", b"{}", "application/json", 422, "Object is not valid"),
-    ("POST", "/v2/pods", b"{}", "application/json", 422, "Object is not valid"),
-    ("GET", "/v2/pods/x::status", b"", "", 404, "pods are not supported"),
+    ("POST", "/v2/pods", b"{}", "application/json", 422, "Invalid JSON"),
+    ("POST", "/v2/pods", b"[", "application/json", 400, "Invalid JSON"),
+    ("PUT", "/v2/pods/x", b'{"id": "/x", "containers": []}', "", 422, "Invalid JSON"),
+    ("PUT", "/v2/pods", b"{}", "", 405, "Method Not Allowed"),
+    ("GET", "/v2/pods/x", b"", "", 404, "Pod '/x' does not exist"),
+    ("GET", "/v2/pods/X", b"", "", 422, "Object is not valid"),
+    ("GET", "/v2/pods/g/x::status", b"", "", 404, "Pod '/g/x' does not exist"),
+    ("GET", "/v2/pods/x::versions", b"", "", 404, "Pod '/x' does not exist"),
+    ("GET", "/v2/pods/x::versions/1", b"", "", 404, "Pod '/x' does not exist in version 1"),
+    ("DELETE", "/v2/pods/x", b"", "", 404, "Pod '/x' does not exist"),
+    ("DELETE", "/v2/pods/x::instances", b'["a"]', "", 422, "Invalid JSON"),
+    ("DELETE", "/v2/pods/x::instances", b'["x.instance-1"]', "", 404, "Pod '/x' does not exist"),
+    ("DELETE", "/v2/pods/x::instances/y", b"", "", 422, "Object is not valid"),
     ("GET", "/v2/events", b"", "", 405, "Method Not Allowed"),
     ("DELETE", "/v2/apps", b"", "", 405, "Method Not Allowed"),
     ("GET", "/v2/schemas", b"", "", 404, "URI not found"),
@@ -303,7 +314,7 @@ async def test_bad_calls_get_marathons_own_errors(
 
 
 async def test_heads_pings_and_pages(marathon: Running) -> None:
-    assert (await marathon.raw("HEAD", "/v2/pods")).status == 404
+    assert (await marathon.raw("HEAD", "/v2/pods")).status == 200
     assert (await marathon.raw("GET", "/ping")).body == b"pong"
     asked = await marathon.client.request(
         "GET", marathon.url + "/ping", headers=(("Accept", "application/json"),)

@@ -16,9 +16,9 @@ def answer(out: Outbox, to: int, body: Any, *, status: int = 200, headers: Heade
     out.replies.append(Reply(to=to, status=status, body=_encode(body), headers=headers))
 
 
-def answer_empty(out: Outbox, to: int, status: int) -> None:
+def answer_empty(out: Outbox, to: int, status: int, *, headers: Headers = ()) -> None:
     """Answer without a body."""
-    out.replies.append(Reply(to=to, status=status, content_type=""))
+    out.replies.append(Reply(to=to, status=status, content_type="", headers=headers))
 
 
 def answer_deployment(

@@ -13,7 +13,7 @@ from comity.core.instants import Instant
 from comity.marathon import networking
 from comity.marathon.handlers import table
 from comity.marathon.handlers.events import emit
-from comity.marathon.handlers.killing import kill, record_failure
+from comity.marathon.handlers.killing import Cause, kill, record_failure
 from comity.marathon.handlers.touching import touch
 from comity.marathon.inputs import ProbeDue, ProbeFinished
 from comity.marathon.outbox import Probe
@@ -107,7 +107,7 @@ def _watched(
 ) -> tuple[App, HealthCheck, Health] | None:
     """Return the definition, the check and its results, while all three exist."""
     app = state.spec_of(instance) if instance is not None else None
-    if instance is None or app is None or index >= len(app.health_checks):
+    if instance is None or not isinstance(app, App) or index >= len(app.health_checks):
         return None
     healths = state.healths.get(instance.task_id)
     if healths is None or index >= len(healths):
@@ -210,5 +210,5 @@ def _end_sick(state: State, instance: Instance, cause: str, now: Instant, out: O
         slaveId=instance.agent_id,
     )
     text = f"Task was killed since health check failed. Reason: {cause}"
-    record_failure(state, instance, ("TASK_KILLED", text), now, out)
+    record_failure(state, instance, Cause("TASK_KILLED", text), now, out)
     kill(state, instance, now, out)

@@ -1,5 +1,7 @@
 """Ending tasks: told once, told again until the task is gone."""
 
+from typing import NamedTuple
+
 from comity.core.effects import CancelTimer, Outbox, SetTimer, Write
 from comity.core.ids import AgentId, TaskId
 from comity.core.instants import Instant
@@ -28,7 +30,8 @@ def kill(state: State, instance: Instance, now: Instant, out: Outbox) -> None:
         instance.leaving = True
         out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
         touch(state, instance.app_id, now, out)
-    kill_task(state, instance.task_id, instance.agent_id, out)
+    for task_id in instance.live_tasks:
+        kill_task(state, task_id, instance.agent_id, out)
     again = Instant(now + state.config.kill_retry_s)
     out.timers.append(SetTimer(KillRetryDue(instance.task_id), again))
 
@@ -51,18 +54,27 @@ def forget(state: State, instance: Instance, now: Instant, out: Outbox) -> None:
     touch(state, instance.app_id, now, out)
 
 
+class Cause(NamedTuple):
+    """Why a task failed."""
+
+    state: str
+    message: str
+    task_id: TaskId | None = None
+    """Which of a pod's tasks."""
+
+
 def record_failure(
-    state: State, instance: Instance, cause: tuple[str, str], now: Instant, out: Outbox
+    state: State, instance: Instance, cause: Cause, now: Instant, out: Outbox
 ) -> None:
-    """Keep (state, message) as the app's last task failure, while the app exists."""
-    if instance.app_id not in state.apps:
+    """Keep the last task failure of an app or a pod, while that exists."""
+    if state.spec(instance.app_id) is None:
         return
     failure = Failure(
         app_id=instance.app_id,
         host=instance.host,
-        message=cause[1],
-        state=cause[0],
-        task_id=instance.task_id,
+        message=cause.message,
+        state=cause.state,
+        task_id=cause.task_id or instance.task_id,
         timestamp=timestamps.render(now),
         version=instance.version,
         slave_id=instance.agent_id,

@@ -6,16 +6,18 @@ before the master hears of it: a crash in between leaves a task that reconciliat
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from comity.core.effects import Outbox, SetTimer, Write
 from comity.core.instants import Instant
-from comity.marathon import launching, offered, placing
+from comity.marathon import launching, offered, placing, pod_launching
 from comity.marathon.handlers import table
 from comity.marathon.handlers.settling import launch_spec
 from comity.marathon.handlers.touching import touch
 from comity.marathon.inputs import OffersReceived, StagingExpired
 from comity.marathon.outbox import Accept, Decline
 from comity.marathon.state import (
+    NEVER,
     Attempts,
     Held,
     Instance,
@@ -25,32 +27,45 @@ from comity.marathon.state import (
 )
 from comity.policy.placement import Fit, Reason, fit
 from comity.wire.marathon import ids
-from comity.wire.marathon.apps import App
+from comity.wire.marathon.pods import Pod, Spec
 from comity.wire.mesos import v1
+
+
+@dataclass(slots=True)
+class Filled:
+    """What an offer is to be accepted for."""
+
+    tasks: list[v1.TaskInfo] = field(default_factory=list)
+    groups: list[v1.LaunchGroup] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many tasks it starts."""
+        return len(self.tasks) + sum(len(one.task_group.tasks) for one in self.groups)
 
 
 @table.on(OffersReceived)
 def on_offers_received(state: State, item: OffersReceived, now: Instant, out: Outbox) -> None:
     """Use what fits, give back the rest."""
     helds = [offered.held(one, now, state.config.draining_s) for one in item.offers]
-    tasks: dict[str, list[v1.TaskInfo]] = {one.offer_id: [] for one in helds}
+    filled = {one.offer_id: Filled() for one in helds}
     for one in helds:
         for name, value in one.node.values.items():
             state.seen_values.setdefault(name, {})[value] = None
     for app_id in list(state.wanted):
-        _fill(state, app_id, helds, tasks, now, out)
-    _answer(state, tasks, out)
+        _fill(state, app_id, helds, filled, now, out)
+    _answer(state, filled, out)
 
 
 def _fill(
     state: State,
     app_id: str,
     helds: Sequence[Held],
-    tasks: dict[str, list[v1.TaskInfo]],
+    filled: dict[str, Filled],
     now: Instant,
     out: Outbox,
 ) -> None:
-    """Deal one app's missing instances out over the offers."""
+    """Deal the missing instances of one app or pod out over the offers."""
     app, attempts = launch_spec(state, app_id), state.queue[app_id]
     if app is None or attempts.delayed_until > now:
         return
@@ -62,7 +77,7 @@ def _fill(
         for one in list(circle):
             if app_id not in state.wanted:
                 break
-            full = len(tasks[one.offer_id]) >= state.config.tasks_per_accept_max
+            full = filled[one.offer_id].count >= state.config.tasks_per_accept_max
             found = None if full else fit(demand, one.node, placed, known, state.rng)
             if not isinstance(found, Fit):
                 circle.remove(one)
@@ -70,16 +85,24 @@ def _fill(
                 continue
             _used(attempts, now)
             placed.nodes.append(one.node.values)
-            tasks[one.offer_id].append(_launch(state, app, one, found, now, out))
+            instance = _instance(state, app, one, found, now, out)
+            if isinstance(app, Pod):
+                group = pod_launching.launch_group(app, instance, state.framework_id)
+                filled[one.offer_id].groups.append(group)
+            else:
+                at = (one.agent_id, one.host)
+                task = launching.task_info(app, instance.task_id, at, found)
+                filled[one.offer_id].tasks.append(task)
 
 
-def _launch(
-    state: State, app: App, held: Held, taken: Fit, now: Instant, out: Outbox
-) -> v1.TaskInfo:
-    """Make a new instance, and return its task."""
+def _instance(
+    state: State, app: Spec, held: Held, taken: Fit, now: Instant, out: Outbox
+) -> Instance:
+    """Make a new instance, of a pod with a part for each container."""
     instance_id = ids.instance_id(app.id, ids.uuid_text(state.rng.getrandbits(128)))
+    parts = pod_launching.parts(app, instance_id, taken) if isinstance(app, Pod) else {}
     instance = Instance(
-        task_id=ids.task_id(instance_id),
+        task_id=next(iter(parts), ids.task_id(instance_id)),
         instance_id=instance_id,
         app_id=app.id,
         version=app.version,
@@ -90,6 +113,8 @@ def _launch(
         ports=taken.ports,
         staged_at=now,
         role=taken.role,
+        parts=parts,
+        since=now if parts else NEVER,
     )
     state.add_instance(instance)
     state.wanted[app.id] -= 1
@@ -99,7 +124,7 @@ def _launch(
     expiry = Instant(now + state.config.staging_timeout_s)
     out.timers.append(SetTimer(StagingExpired(instance.task_id), expiry))
     touch(state, app.id, now, out)
-    return launching.task_info(app, instance.task_id, (held.agent_id, held.host), taken)
+    return instance
 
 
 def _used(attempts: Attempts, now: Instant) -> None:
@@ -118,13 +143,16 @@ def _unused(attempts: Attempts, held: Held, reason: Reason | None, now: Instant)
     attempts.last_reasons[held.agent_id] = (now, reason)
 
 
-def _answer(state: State, tasks: dict[str, list[v1.TaskInfo]], out: Outbox) -> None:
+def _answer(state: State, filled: dict[str, Filled], out: Outbox) -> None:
     config = state.config
     refuse_s = config.decline_waiting_s if state.wanted else config.decline_s
-    unused = tuple(offer_id for offer_id, launched in tasks.items() if not launched)
-    for offer_id, launched in tasks.items():
-        if launched:
-            full = len(launched) >= config.tasks_per_accept_max and state.wanted
-            out.launches.append(Accept(offer_id, tuple(launched), 0.0 if full else refuse_s))
+    unused = tuple(offer_id for offer_id, one in filled.items() if not one.count)
+    for offer_id, one in filled.items():
+        if one.count:
+            full = one.count >= config.tasks_per_accept_max and state.wanted
+            accept = Accept(
+                offer_id, tuple(one.tasks), 0.0 if full else refuse_s, tuple(one.groups)
+            )
+            out.launches.append(accept)
     if unused:
         out.launches.append(Decline(unused, refuse_s))

@@ -31,7 +31,7 @@ from comity.policy.rollout import (
 )
 from comity.policy.rollout.restarting import Move
 from comity.policy.rollout.scaling import kill_order
-from comity.wire.marathon.apps import App
+from comity.wire.marathon.pods import Spec
 
 _PHASES = {
     "Unreachable": Phase.UNREACHABLE,
@@ -66,12 +66,12 @@ def on_delay_ended(state: State, item: DelayEnded, now: Instant, out: Outbox) ->
         ask_for_offers(state, now, out, grown=True)
 
 
-def launch_spec(state: State, app_id: str) -> App | None:
-    """Return the definition that new instances of an app are launched from at this moment."""
+def launch_spec(state: State, app_id: str) -> Spec | None:
+    """Return the definition that new instances are launched from at this moment."""
     deployment = state.lock_of(app_id)
     if deployment is not None and not deployment.action_of(app_id) and deployment.is_ahead(app_id):
-        return deployment.originals.get(app_id)
-    return state.apps.get(app_id)
+        return deployment.original_of(app_id)
+    return state.spec(app_id)
 
 
 # one app
@@ -105,7 +105,7 @@ def _hold(
     active = [one for one in state.of_app(app_id).values() if one.is_active]
     if len(active) <= count and not sentenced:
         return count - len(active)
-    app = state.apps.get(app_id)
+    app = state.spec(app_id)
     victims = scale_down(
         [_candidate(one) for one in active],
         max(0, len(active) - count),
@@ -117,7 +117,7 @@ def _hold(
     return max(0, count - (len(active) - len(victims)))
 
 
-def _restart(state: State, spec: App, action: Action, now: Instant, out: Outbox) -> int:
+def _restart(state: State, spec: Spec, action: Action, now: Instant, out: Outbox) -> int:
     """Make the next move of a rolling restart; return how many instances it starts."""
     _kill_all(state, spec.id, action.kill, now, out)
     move = _next_move(state, spec, action)
@@ -125,7 +125,7 @@ def _restart(state: State, spec: App, action: Action, now: Instant, out: Outbox)
     return move.start
 
 
-def _next_move(state: State, spec: App, action: Action) -> Move:
+def _next_move(state: State, spec: Spec, action: Action) -> Move:
     strategy = spec.upgrade_strategy
     limits = bounds(
         action.scale_to, strategy.maximum_over_capacity, strategy.minimum_health_capacity
@@ -179,7 +179,7 @@ def _advance(state: State, deployment: Deployment, now: Instant, out: Outbox) ->
     step = deployment.steps[deployment.current]
     if all(_is_done(state, action) for action in step):
         for action in step:
-            if action.kind is Kind.STOP:
+            if action.kind is Kind.STOP:  # said of pods too, as Marathon does
                 emit(state, now, out, "app_terminated_event", appId=action.app_id)
         deploying.step_succeeded(state, deployment, now, out)
 
@@ -192,7 +192,8 @@ def _is_done(state: State, action: Action) -> bool:
         case Kind.STOP:
             return not present
         case Kind.RESTART:
-            return _next_move(state, state.apps[action.app_id], action).done
+            spec = state.spec(action.app_id)
+            return spec is not None and _next_move(state, spec, action).done
         case Kind.SCALE:
             return _is_scaled(state, action)
 

@@ -4,7 +4,7 @@ from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
 from comity.marathon.handlers import table
 from comity.marathon.handlers.health import start_probes
-from comity.marathon.handlers.statuses import arm_unreachable
+from comity.marathon.handlers.losing import arm_unreachable
 from comity.marathon.handlers.touching import touch_all
 from comity.marathon.inputs import KillRetryDue, StagingExpired, Started
 from comity.marathon.state import State

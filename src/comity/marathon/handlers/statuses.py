@@ -1,4 +1,4 @@
-"""What the master says: subscriptions, task statuses, lost agents, and reconciliation.
+"""What the master says: subscriptions, statuses of tasks, and reconciliation.
 
 A status is acknowledged only when what it changed is in the store, which the order of effects
 gives. The same status may come again at any time; handling it twice changes nothing.
@@ -7,16 +7,13 @@ gives. The same status may come again at any time; handling it twice changes not
 from comity.core.effects import CancelTimer, Outbox, SetTimer, Write
 from comity.core.ids import AgentId, TaskId
 from comity.core.instants import Instant
-from comity.marathon.handlers import health, table
+from comity.marathon.handlers import ending, health, losing, parts, table
 from comity.marathon.handlers.events import emit
-from comity.marathon.handlers.killing import changed, forget, kill, kill_task, record_failure
+from comity.marathon.handlers.killing import Cause, forget, kill_task, record_failure
 from comity.marathon.handlers.touching import touch, touch_all
 from comity.marathon.inputs import (
-    DelayEnded,
     Disconnected,
-    ExpungeDue,
     FrameworkRemoved,
-    InactiveDue,
     ReconcileDue,
     StagingExpired,
     StatusReceived,
@@ -25,7 +22,6 @@ from comity.marathon.inputs import (
 from comity.marathon.outbox import Acknowledge, Reconcile, Resubscribe
 from comity.marathon.state import (
     FRAMEWORK_KEY,
-    Attempts,
     Condition,
     Instance,
     State,
@@ -57,7 +53,8 @@ def on_subscribed(state: State, item: Subscribed, now: Instant, out: Outbox) -> 
     _reconcile(state, now, out)
     for instance in state.instances.values():
         if instance.leaving:
-            kill_task(state, instance.task_id, instance.agent_id, out)
+            for task_id in instance.live_tasks:
+                kill_task(state, task_id, instance.agent_id, out)
     touch_all(state, now, out)
     if again:
         emit(state, now, out, "scheduler_reregistered_event", master=item.master)
@@ -99,7 +96,9 @@ def on_reconcile_due(state: State, item: ReconcileDue, now: Instant, out: Outbox
 
 
 def _reconcile(state: State, now: Instant, out: Outbox) -> None:
-    known = tuple((one.task_id, one.agent_id) for one in state.instances.values())
+    known = tuple(
+        (task_id, one.agent_id) for one in state.instances.values() for task_id in one.live_tasks
+    )
     if known:
         out.launches.append(Reconcile(known))
     out.launches.append(Reconcile(()))
@@ -114,13 +113,15 @@ def on_status_received(state: State, item: StatusReceived, now: Instant, out: Ou
     if status.uuid is not None and status.agent_id is not None:
         agent_id = AgentId(status.agent_id.value)
         out.launches.append(Acknowledge(agent_id, task_id, status.uuid))
-    instance = state.instances.get(task_id)
+    instance = state.instance_of(task_id)
     if instance is None:
         _unknown_task(state, status, now, out)
+    elif instance.parts:
+        parts.take(state, instance, status, now, out)
     elif status.state.is_terminal or status.state is v1.TaskState.UNKNOWN:
         _ended(state, instance, status, now, out)
     elif status.state is v1.TaskState.UNREACHABLE:
-        _lost(state, instance, status, now, out)
+        losing.lost(state, instance, status, now, out)
     else:
         _lives(state, instance, status, now, out)
 
@@ -139,7 +140,7 @@ def _unknown_task(state: State, status: v1.TaskStatus, now: Instant, out: Outbox
             "unknown_instance_terminated_event",
             instanceId=ids.instance_of(status.task_id.value),
             runSpecId=app_id,
-            condition=_condition_name(status.state),
+            condition=ending.condition_name(status.state),
         )
 
 
@@ -149,10 +150,7 @@ def _lives(
     condition = _LIVE[status.state]
     came_back = instance.condition == "Unreachable"
     if came_back:
-        instance.unreachable_since = None
-        stale = (InactiveDue(instance.task_id), ExpungeDue(instance.task_id))
-        out.timers.extend(CancelTimer(one) for one in stale)
-        instance.expunged = False
+        losing.came_back(instance, out)
     news = came_back or _ORDER[condition] > _ORDER[instance.condition]
     if news:
         instance.condition = condition
@@ -161,7 +159,7 @@ def _lives(
         if condition != "Starting":  # nothing is lost if a crash forgets this step
             out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
         touch(state, instance.app_id, now, out)
-        _report(state, instance, status, now, out)
+        ending.report(state, instance, status, now, out)
     if status.healthy is not None:
         health.on_agent_health(state, instance, status, now, out)
 
@@ -182,109 +180,13 @@ def _ended(
     state: State, instance: Instance, status: v1.TaskStatus, now: Instant, out: Outbox
 ) -> None:
     """Forget an instance; a failure that nobody asked for delays the next launch."""
-    _report(state, instance, status, now, out)
+    ending.report(state, instance, status, now, out)
     if status.reason is v1.Reason.INVALID_OFFERS:
         forget(state, instance, now, out)  # the offer was taken back; no fault of the app
         return
     if status.state not in (v1.TaskState.KILLED, v1.TaskState.FINISHED):
-        cause = (status.state.value, status.message or "")
+        cause = Cause(status.state.value, status.message or "")
         record_failure(state, instance, cause, now, out)
     if not instance.leaving and status.state is not v1.TaskState.KILLED:
-        _back_off(state, instance, now, out)
+        ending.back_off(state, instance, now, out)
     forget(state, instance, now, out)
-
-
-def _back_off(state: State, instance: Instance, now: Instant, out: Outbox) -> None:
-    app = state.apps.get(instance.app_id)
-    if app is None or instance.config_version != app.config_version:
-        return
-    attempts = state.queue.setdefault(app.id, Attempts(since=now))
-    if attempts.delayed_until > now:
-        return  # one of several that failed together
-    longest = float(app.max_launch_delay_seconds)
-    if now - attempts.delayed_until > longest:
-        attempts.delay_s = 0.0
-    grown = attempts.delay_s * app.backoff_factor if attempts.delay_s else app.backoff_seconds
-    attempts.delay_s = min(grown, longest)
-    attempts.delayed_until = Instant(now + attempts.delay_s)
-    out.timers.append(SetTimer(DelayEnded(app.id), attempts.delayed_until))
-
-
-def _report(
-    state: State, instance: Instance, status: v1.TaskStatus, now: Instant, out: Outbox
-) -> None:
-    if not state.readers:
-        return
-    emit(
-        state,
-        now,
-        out,
-        "status_update_event",
-        slaveId=instance.agent_id,
-        taskId=instance.task_id,
-        taskStatus=status.state.value,
-        message=status.message or "",
-        appId=instance.app_id,
-        host=instance.host,
-        ipAddresses=[{"ipAddress": one, "protocol": "IPv4"} for one in instance.addresses],
-        ports=list(instance.ports),
-        version=instance.version,
-    )
-    changed(state, instance, _condition_name(status.state), now, out)
-
-
-def _condition_name(mesos_state: v1.TaskState) -> str:
-    name = mesos_state.value.removeprefix("TASK_")
-    return "Gone" if name == "GONE_BY_OPERATOR" else name.capitalize()
-
-
-# lost agents
-
-
-def _lost(
-    state: State, instance: Instance, status: v1.TaskStatus, now: Instant, out: Outbox
-) -> None:
-    """Wait for a lost agent as long as the app's strategy says."""
-    if instance.condition == "Unreachable":
-        return
-    if instance.leaving:
-        forget(state, instance, now, out)
-        return
-    instance.condition = "Unreachable"
-    instance.unreachable_since = now
-    out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
-    _report(state, instance, status, now, out)
-    arm_unreachable(state, instance, out)
-    touch(state, instance.app_id, now, out)
-
-
-def arm_unreachable(state: State, instance: Instance, out: Outbox) -> None:
-    """Set the timers of a lost instance; `disabled` means to wait for ever."""
-    app = state.spec_of(instance)
-    since = instance.unreachable_since
-    if app is None or since is None or app.unreachable_strategy == "disabled":
-        return
-    strategy = app.unreachable_strategy
-    inactive = Instant(since + strategy.inactive_after_seconds)
-    expunge = Instant(since + strategy.expunge_after_seconds)
-    out.timers.append(SetTimer(InactiveDue(instance.task_id), inactive))
-    out.timers.append(SetTimer(ExpungeDue(instance.task_id), expunge))
-
-
-@table.on(InactiveDue)
-def on_inactive_due(state: State, item: InactiveDue, now: Instant, out: Outbox) -> None:
-    """Have a lost instance replaced, while its task may still come back."""
-    instance = state.instances.get(item.task_id)
-    if instance is not None and instance.condition == "Unreachable" and not instance.expunged:
-        instance.expunged = True
-        out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
-        changed(state, instance, "UnreachableInactive", now, out)
-        touch(state, instance.app_id, now, out)
-
-
-@table.on(ExpungeDue)
-def on_expunge_due(state: State, item: ExpungeDue, now: Instant, out: Outbox) -> None:
-    """Forget a lost instance for good: its task is killed should it come back."""
-    instance = state.instances.get(item.task_id)
-    if instance is not None and instance.condition == "Unreachable":
-        kill(state, instance, now, out)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from comity.core.effects import CancelTimer, Outbox
 from comity.core.instants import Instant
 from comity.marathon import views
@@ -56,7 +54,7 @@ def on_tasks_killed(state: State, item: TasksKilled, now: Instant, out: Outbox) 
     except Refused as error:
         refuse(out, item.to, error)
         return
-    killed = [views.task_json(state, one) for one in chosen]
+    killed = [views.task_json(state, one) for one in chosen if not one.parts]
     for one in chosen:
         kill(state, one, now, out)
     answer(out, item.to, {"tasks": killed})
@@ -109,9 +107,8 @@ def _scale_down(
 ) -> Deployment:
     wishes = {}
     for app_id, instances in chosen.items():
-        app = state.apps.get(app_id)
-        if app is not None:
-            left = max(0, app.instances - len(instances))
-            smaller = msgspec.structs.replace(app, instances=left)
+        spec = state.spec(app_id)
+        if spec is not None:
+            smaller = spec.scaled(max(0, spec.instances - len(instances)))
             wishes[app_id] = Wish(smaller, kill=tuple(one.task_id for one in instances))
     return deploy(state, wishes, now, out, force=item.force)

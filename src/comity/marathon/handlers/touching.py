@@ -13,8 +13,8 @@ def touch(state: State, app_id: str, now: Instant, out: Outbox) -> None:
 
 
 def touch_all(state: State, now: Instant, out: Outbox) -> None:
-    """Have every app looked at, and offers asked for or refused even where there is no app."""
-    for app_id in (*state.apps, *state.by_app, *state.locks):
+    """Have every app and pod looked at, and offers asked for or refused even without any."""
+    for app_id in (*state.apps, *state.pods, *state.by_app, *state.locks):
         state.dirty[app_id] = None
     schedule_look(state, now, out)
 

@@ -159,10 +159,13 @@ class Session:
 
 
 def _accept(framework_id: v1.Id, effect: outbox.Accept) -> wire.Accept:
-    launch = v1.Operation(type="LAUNCH", launch=v1.Launch(task_infos=effect.tasks))
+    operations = [v1.Operation(type="LAUNCH_GROUP", launch_group=one) for one in effect.groups]
+    if effect.tasks:
+        launch = v1.Launch(task_infos=effect.tasks)
+        operations.insert(0, v1.Operation(type="LAUNCH", launch=launch))
     body = wire.AcceptBody(
         offer_ids=(v1.Id(value=effect.offer_id),),
-        operations=(launch,),
+        operations=tuple(operations),
         filters=v1.Filters(refuse_seconds=effect.refuse_s),
     )
     return wire.Accept(framework_id=framework_id, accept=body)

@@ -14,6 +14,16 @@ from comity.marathon.views.counting import counts, task_stats
 from comity.marathon.views.deployments import action_json, deployment_json, plan_json, step_json
 from comity.marathon.views.groups import apps_within, group, group_tasks, root_version
 from comity.marathon.views.launch_queue import queue
+from comity.marathon.views.pods import (
+    find_pod,
+    instances_json,
+    pod_json,
+    pod_list,
+    pod_status,
+    pod_statuses,
+    pod_version,
+    pod_versions,
+)
 from comity.marathon.views.tasks import (
     all_tasks,
     app_tasks,
@@ -41,6 +51,14 @@ __all__ = [
     "group_tasks",
     "health_json",
     "is_healthy",
+    "find_pod",
+    "instances_json",
+    "pod_json",
+    "pod_list",
+    "pod_status",
+    "pod_statuses",
+    "pod_version",
+    "pod_versions",
     "plan_json",
     "queue",
     "root_version",

@@ -11,15 +11,18 @@ Json = dict[str, Any]
 
 def deployment_json(deployment: Deployment) -> Json:
     """Return a running deployment with the step it is in."""
-    apps = sorted({one.app_id for step in deployment.steps for one in step})
+    affected = sorted({one.app_id for step in deployment.steps for one in step})
+    pods = [one for one in affected if one in deployment.original_pods]
     step = deployment.steps[deployment.current]
     return {
         "id": deployment.id,
         "version": deployment.version,
-        "affectedApps": apps,
-        "affectedPods": [],
-        "steps": [step_json(one) for one in deployment.steps],
-        "currentActions": [action_json(one) | {"readinessCheckResults": []} for one in step],
+        "affectedApps": [one for one in affected if one not in deployment.original_pods],
+        "affectedPods": pods,
+        "steps": [step_json(deployment, one) for one in deployment.steps],
+        "currentActions": [
+            action_json(deployment, one) | {"readinessCheckResults": []} for one in step
+        ],
         "currentStep": deployment.current + 1,
         "totalSteps": len(deployment.steps),
     }
@@ -36,16 +39,19 @@ def plan_json(deployment: Deployment) -> Json:
         "version": deployment.version,
         "original": {"id": "/"},
         "target": {"id": "/", "version": deployment.version},
-        "steps": [step_json(one) for one in deployment.steps],
+        "steps": [step_json(deployment, one) for one in deployment.steps],
     }
 
 
-def step_json(step: Sequence[Action]) -> Json:
+def step_json(deployment: Deployment, step: Sequence[Action]) -> Json:
     """Return one step of a plan."""
-    return {"actions": [action_json(one) for one in step]}
+    return {"actions": [action_json(deployment, one) for one in step]}
 
 
-def action_json(action: Action) -> Json:
-    """Return one action of a step."""
+def action_json(deployment: Deployment, action: Action) -> Json:
+    """Return one action of a step, in the words for apps or for pods."""
     assert isinstance(action.kind, Kind)
-    return {"action": action.kind.value, "app": action.app_id}
+    if action.app_id not in deployment.original_pods:
+        return {"action": action.kind.value, "app": action.app_id}
+    name = action.kind.value.replace("Application", "Pod")
+    return {"action": name, "pod": action.app_id}

@@ -5,18 +5,20 @@ from typing import Any
 from comity.core.instants import Instant
 from comity.marathon.state import Attempts, State
 from comity.marathon.views.apps import app_json
+from comity.marathon.views.pods import pod_json
 from comity.policy.placement import Reason
 from comity.wire.marathon import timestamps
+from comity.wire.marathon.pods import Pod
 
 Json = dict[str, Any]
 
 
 def queue(state: State, now: Instant, *, with_offers: bool) -> Json:
-    """Return the launch queue: each app that has instances waiting for an offer."""
+    """Return the launch queue: each app or pod that has instances waiting for an offer."""
     found = []
     for app_id, count in state.wanted.items():
-        app, attempts = state.apps.get(app_id), state.queue.get(app_id)
-        if app is None or attempts is None:
+        spec, attempts = state.spec(app_id), state.queue.get(app_id)
+        if spec is None or attempts is None:
             continue
         left = max(0.0, attempts.delayed_until - now)
         item: Json = {
@@ -24,8 +26,8 @@ def queue(state: State, now: Instant, *, with_offers: bool) -> Json:
             "delay": {"timeLeftSeconds": int(left + 0.999), "overdue": left <= 0},
             "since": timestamps.render(attempts.since),
             "processedOffersSummary": _offers_summary(attempts),
-            "app": app_json(app),
         }
+        item |= {"pod": pod_json(spec)} if isinstance(spec, Pod) else {"app": app_json(spec)}
         if with_offers:
             item["lastUnusedOffers"] = [
                 {

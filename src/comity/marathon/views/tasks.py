@@ -5,7 +5,9 @@ from typing import Any
 
 from comity.marathon import service_ports
 from comity.marathon.state import Health, Instance, State
+from comity.marathon.views import pods
 from comity.wire.marathon import timestamps
+from comity.wire.marathon.apps import App
 from comity.wire.marathon.errors import unknown_app
 
 Json = dict[str, Any]
@@ -23,6 +25,8 @@ def is_healthy(state: State, instance: Instance) -> bool:
     """Whether a deployment may count on an instance: running, and alive by every health check."""
     if instance.condition != "Running":
         return False
+    if instance.parts:
+        return pods.is_well(state, instance)
     app = state.spec_of(instance)
     checks = app.health_checks if app else ()
     if not checks:
@@ -50,7 +54,7 @@ def task_json(state: State, instance: Instance) -> Json:
         "id": instance.task_id,
         "ipAddresses": [_address(one) for one in instance.addresses or (instance.host,)],
         "ports": list(instance.ports),
-        "servicePorts": service_ports.of_app(app) if app else [],
+        "servicePorts": service_ports.of_app(app) if isinstance(app, App) else [],
         "slaveId": instance.agent_id,
         "state": MESOS_STATES[instance.condition],
         "stagedAt": timestamps.render(instance.staged_at),
@@ -102,12 +106,12 @@ def app_tasks(state: State, app_id: str) -> Json:
 
 
 def all_tasks(state: State, statuses: Iterable[str]) -> Json:
-    """Return all tasks, or those that are `running` or `staging`."""
+    """Return the tasks of all apps, or those that are `running` or `staging`."""
     conditions = {"running": "Running", "staging": "Staging"}
     wanted = {conditions[one.lower()] for one in statuses if one.lower() in conditions}
     found = [
         task_json(state, one)
         for one in state.instances.values()
-        if not wanted or one.condition in wanted
+        if not one.parts and (not wanted or one.condition in wanted)
     ]
     return {"tasks": found}

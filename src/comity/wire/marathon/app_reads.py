@@ -30,9 +30,9 @@ _PORT = integer(minimum=0, maximum=65535)
 _SECONDS = integer(minimum=0)
 _LEGACY_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _PATH = checked(ids.is_path)
-_LABELS = mapping(string())
+LABELS = mapping(string())
 
-_ARTIFACT = record(
+ARTIFACT = record(
     {
         "uri": Field(string(min_length=1, max_length=1024), required=True),
         "extract": Field(boolean, default=True),
@@ -47,7 +47,7 @@ _PORT_DEFINITION = record(
         "port": Field(_PORT, default=0),
         "protocol": Field(literal("tcp", "udp", "udp,tcp"), default="tcp"),
         "name": Field(string(min_length=1, matches=_LEGACY_NAME)),
-        "labels": Field(_LABELS),
+        "labels": Field(LABELS),
     }
 )
 
@@ -58,7 +58,7 @@ _PORT_MAPPING = record(
         "servicePort": Field(_PORT, default=0),
         "protocol": Field(literal("tcp", "udp", "udp,tcp"), default="tcp"),
         "name": Field(string(min_length=1, matches=_LEGACY_NAME)),
-        "labels": Field(_LABELS),
+        "labels": Field(LABELS),
         "networkNames": Field(array(string(min_length=1))),
     }
 )
@@ -67,14 +67,14 @@ _NETWORK = record(
     {
         "mode": Field(literal("container", "container/bridge", "host"), default="container"),
         "name": Field(string(min_length=1)),
-        "labels": Field(_LABELS),
+        "labels": Field(LABELS),
     }
 )
 
 _IP_ADDRESS = record(
     {
         "groups": Field(array(string())),
-        "labels": Field(_LABELS),
+        "labels": Field(LABELS),
         "networkName": Field(string(min_length=1)),
         "discovery": Field(
             record(
@@ -86,7 +86,7 @@ _IP_ADDRESS = record(
                                     "number": Field(_PORT, required=True),
                                     "name": Field(string(min_length=1), required=True),
                                     "protocol": Field(literal("tcp", "udp"), default="tcp"),
-                                    "labels": Field(_LABELS),
+                                    "labels": Field(LABELS),
                                 }
                             )
                         )
@@ -115,7 +115,7 @@ _VOLUME = record(
     }
 )
 
-_LINUX_INFO = record(
+LINUX_INFO = record(
     {
         "seccomp": Field(
             record({"profileName": Field(string()), "unconfined": Field(boolean, default=False)})
@@ -150,7 +150,7 @@ _CONTAINER = record(
         "docker": Field(_DOCKER),
         "volumes": Field(array(_VOLUME), default=[]),
         "portMappings": Field(array(_PORT_MAPPING)),
-        "linuxInfo": Field(_LINUX_INFO),
+        "linuxInfo": Field(LINUX_INFO),
     }
 )
 
@@ -189,13 +189,15 @@ _UNREACHABLE_ENABLED = record(
 )
 
 
-def _unreachable(value: Any, path: str, errors: Errors) -> Any:
+def unreachable(value: Any, path: str, errors: Errors) -> Any:
+    """Read an unreachable strategy: `disabled`, or its two times."""
     if isinstance(value, str):
         return literal("disabled")(value, path, errors)
     return _UNREACHABLE_ENABLED(value, path, errors)
 
 
-def _env_value(value: Any, path: str, errors: Errors) -> Any:
+def env_value(value: Any, path: str, errors: Errors) -> Any:
+    """Read a variable's value: a string, or the name of a secret."""
     # Old clients send numbers and booleans as they are; Marathon takes only strings and secrets.
     if isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("secret"), str)):
         return value
@@ -209,7 +211,7 @@ def _limit(value: Any, path: str, errors: Errors) -> Any:
     return number(minimum=0)(value, path, errors)
 
 
-_LIMITS = record({"cpus": Field(_limit), "mem": Field(_limit)})
+LIMITS = record({"cpus": Field(_limit), "mem": Field(_limit)})
 
 FIELDS: dict[str, Field] = {
     "id": Field(_PATH, required=True),
@@ -224,16 +226,16 @@ FIELDS: dict[str, Field] = {
     "cpus": Field(number(minimum=0.001), default=1.0),
     "dependencies": Field(array(_PATH)),
     "disk": Field(number(minimum=0), default=0.0),
-    "env": Field(mapping(_env_value)),
+    "env": Field(mapping(env_value)),
     "executor": Field(string(), default=""),
     "executorResources": Field(anything),
-    "fetch": Field(array(_ARTIFACT)),
+    "fetch": Field(array(ARTIFACT)),
     "gpus": Field(_SECONDS, default=0),
     "healthChecks": Field(array(_HEALTH_CHECK)),
     "instances": Field(_SECONDS, default=1),
     "ipAddress": Field(_IP_ADDRESS),
     "killSelection": Field(literal("YOUNGEST_FIRST", "OLDEST_FIRST"), default="YOUNGEST_FIRST"),
-    "labels": Field(_LABELS, default={}),
+    "labels": Field(LABELS, default={}),
     "maxLaunchDelaySeconds": Field(_SECONDS, default=300),
     "mem": Field(number(minimum=0), default=128.0),
     "networks": Field(array(_NETWORK)),
@@ -242,12 +244,12 @@ FIELDS: dict[str, Field] = {
     "readinessChecks": Field(array(anything)),
     "requirePorts": Field(boolean, default=False),
     "residency": Field(anything),
-    "resourceLimits": Field(_LIMITS),
+    "resourceLimits": Field(LIMITS),
     "role": Field(string(min_length=1)),
     "secrets": Field(mapping(anything)),
     "taskKillGracePeriodSeconds": Field(_SECONDS),
     "tty": Field(boolean),
-    "unreachableStrategy": Field(_unreachable),
+    "unreachableStrategy": Field(unreachable),
     "upgradeStrategy": Field(_UPGRADE),
     "uris": Field(array(string(min_length=1, max_length=1024))),
     "user": Field(string()),

@@ -6,6 +6,7 @@ left out while it has it. Defaults that a caller may rely on live in `app_reads`
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct, field
 
 
@@ -206,3 +207,7 @@ class App(Wire, frozen=True, kw_only=True):
     def config_version(self) -> str:
         """The version that last changed more than the number of instances."""
         return self.version_info.last_config_change_at if self.version_info else self.version
+
+    def scaled(self, instances: int) -> "App":
+        """Return the same app with another number of instances."""
+        return msgspec.structs.replace(self, instances=instances)

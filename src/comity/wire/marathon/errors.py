@@ -55,6 +55,12 @@ def unknown_app(app_id: str, version: str | None = None) -> Refused:
     return plain(404, f"App '{app_id}' does not exist{suffix}")
 
 
+def unknown_pod(pod_id: str, version: str | None = None) -> Refused:
+    """Return the refusal of a call about a pod that is not there."""
+    suffix = f" in version {version}" if version else ""
+    return plain(404, f"Pod '{pod_id}' does not exist{suffix}")
+
+
 def unknown_group(group_id: str) -> Refused:
     """Return the refusal of a call about a group that is not there."""
     return plain(404, f"Group '{group_id}' does not exist")

@@ -1,6 +1,7 @@
 """Path ids (`/group/app`) and the ids of the instances and tasks made from them.
 
-An instance of `/a/b` is `a_b.instance-<uuid>`; its task is that plus `._app.<incarnation>`.
+An instance of `/a/b` is `a_b.instance-<uuid>`; an app's task is that plus `._app.<incarnation>`, a
+pod's that plus the name of the container instead. A pod's executor is `instance-a_b.<uuid>`.
 """
 
 import re
@@ -10,7 +11,9 @@ from comity.core.ids import TaskId
 _PART = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _LENGTH_MAX = 200
 """Mesos takes task ids of up to 255 characters, and an instance adds 53 to the path."""
-_TASK = re.compile(r"(?P<instance>(?P<app>[^/\s]+)\.(instance|marathon)-[^./\s]+)\._app\.\d+")
+_TASK = re.compile(
+    r"(?P<instance>(?P<app>[^/\s]+)\.(instance|marathon)-[^./\s]+)\.(_app|[a-z0-9-]+)\.\d+"
+)
 
 RESERVED = frozenset({"restart", "tasks", "versions", ".", ".."})
 """Last segments that the routes of the API keep for themselves."""
@@ -59,9 +62,15 @@ def instance_id(app_id: str, unique: str) -> str:
     return f"{app_id.strip('/').replace('/', '_')}.instance-{unique}"
 
 
-def task_id(instance: str, incarnation: int = 1) -> TaskId:
-    """Return the id of an instance's task."""
-    return TaskId(f"{instance}._app.{incarnation}")
+def task_id(instance: str, incarnation: int = 1, *, container: str = "_app") -> TaskId:
+    """Return the id of an instance's task, of a pod's that of one container."""
+    return TaskId(f"{instance}.{container}.{incarnation}")
+
+
+def executor_id(instance: str) -> str:
+    """Return the id of the executor of a pod's instance."""
+    path, _, unique = instance.rpartition(".")
+    return f"instance-{path}.{unique.removeprefix('instance-')}"
 
 
 def instance_of(task: str) -> str | None:
@@ -71,7 +80,7 @@ def instance_of(task: str) -> str | None:
 
 
 def app_of(task: str) -> str | None:
-    """Return the app a task id belongs to; None when it is not one of Marathon's."""
+    """Return the app or pod a task id belongs to; None when it is not one of Marathon's."""
     found = _TASK.fullmatch(task)
     return "/" + found["app"].replace("_", "/") if found else None
 

@@ -80,6 +80,22 @@ def literal(*allowed: str) -> Reader:
     return read
 
 
+def caseless(*allowed: str) -> Reader:
+    """Return a reader of one of a few strings, written in any case."""
+    known = {one.lower(): one for one in allowed}
+
+    def read(value: Any, path: str, errors: Errors) -> Any:
+        if not isinstance(value, str):
+            note(errors, path, "error.expected.jsstring")
+        elif value.lower() not in known:
+            note(errors, path, "error.unknown.enum.literal")
+        else:
+            return known[value.lower()]
+        return value
+
+    return read
+
+
 def number(*, minimum: float | None = None, maximum: float | None = None) -> Reader:
     """Return a reader of numbers."""
 

@@ -5,20 +5,18 @@ in Marathon's own shape.
 """
 
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
-
-import msgspec
 
 from comity.marathon import inputs, pages, views
 from comity.marathon.config import Config
+from comity.marathon.http.pods import Pods
+from comity.marathon.http.reading import Answer, Handler, body_of, flag, json_of, refusal_of
 from comity.marathon.state import State
 from comity.runtime.driver import Driver
-from comity.runtime.http import Headers, Request, Response, Router, Stream
+from comity.runtime.http import Headers, Request, Response, Router
 from comity.wire.marathon import ids
 from comity.wire.marathon.app_reads import NEW_APP, NEW_APPS, TASK_IDS, UPDATE, UPDATES
-from comity.wire.marathon.errors import Refused, invalid, malformed, mistyped, plain
-from comity.wire.marathon.reads import Errors, Reader
+from comity.wire.marathon.errors import Refused, invalid, plain
 
 _NO_CACHE: Headers = (
     ("X-Frame-Options", "DENY"),
@@ -28,11 +26,7 @@ _NO_CACHE: Headers = (
 )
 _SLASHES = re.compile("/{2,}")
 _ID_TEXT = "must be a path of lower-case letters, digits, dots and inner dashes, such as /group/app"
-_NO_PODS = "pods are not supported yet; POST an app to /v2/apps instead"
 _NO_GROUPS = "changing groups is not supported yet; write their apps through /v2/apps instead"
-
-Answer = Response | Stream
-Handler = Callable[..., Awaitable[Answer]]
 
 
 class Api:
@@ -44,8 +38,8 @@ class Api:
         self._config = config
         self.address = ("127.0.0.1", config.port)
         self._router = Router(
-            not_found=lambda request: _refusal(plain(404, "URI not found")),
-            not_allowed=lambda request, allowed: _refusal(plain(405, "Method Not Allowed")),
+            not_found=lambda request: refusal_of(plain(404, "URI not found")),
+            not_allowed=lambda request, allowed: refusal_of(plain(405, "Method Not Allowed")),
         )
         self._add_routes()
 
@@ -75,11 +69,7 @@ class Api:
             ("GET", "/v2/groups/{group_id:path}", self._show_group),
             ("*", "/v2/groups", _refuser(422, _NO_GROUPS)),
             ("*", "/v2/groups/{group_id:path}", _refuser(422, _NO_GROUPS)),
-            ("GET", "/v2/pods", _refuser(404, _NO_PODS)),
-            ("HEAD", "/v2/pods", _refuser(404, _NO_PODS)),
-            ("GET", "/v2/pods/{pod_id:path}", _refuser(404, _NO_PODS)),
-            ("*", "/v2/pods", _refuser(422, _NO_PODS)),
-            ("*", "/v2/pods/{pod_id:path}", _refuser(422, _NO_PODS)),
+            *Pods(self._driver, self._state).routes(),
             ("GET", "/v2/events", self._open_events),
             ("GET", "/v2/info", self._show_info),
             ("GET", "/v2/leader", self._show_leader),
@@ -98,7 +88,7 @@ class Api:
         try:
             answer = await self._router.handle(request)
         except Refused as error:
-            answer = _refusal(error)
+            answer = refusal_of(error)
         host, port = self.address
         leader = (("X-Marathon-Leader", f"http://{host}:{port}"),)
         answer.headers = (*answer.headers, *leader, *_NO_CACHE)
@@ -109,32 +99,32 @@ class Api:
     async def _list_apps(self, request: Request) -> Answer:
         picks = views.app_query(request.arg("cmd"), request.arg("id"), request.arg("label"))
         await self._driver.settled()
-        return _json(views.app_list(self._state, picks, _embeds(request)))
+        return json_of(views.app_list(self._state, picks, _embeds(request)))
 
     async def _create_app(self, request: Request) -> Answer:
-        draft = _body(request, NEW_APP)
-        force = _flag(request, "force")
+        draft = body_of(request, NEW_APP)
+        force = flag(request, "force")
         return await self._driver.ask(
             lambda to: inputs.AppPosted(to, draft, force, request.peer, request.raw_path)
         )
 
     async def _put_apps(self, request: Request) -> Answer:
-        partial = request.method == "PATCH" or _flag(request, "partialUpdate", default=True)
-        drafts = _body(request, UPDATES if partial else NEW_APPS)
+        partial = request.method == "PATCH" or flag(request, "partialUpdate", default=True)
+        drafts = body_of(request, UPDATES if partial else NEW_APPS)
         if any(draft.get("id") is None for draft in drafts):
             raise plain(422, "requirement failed: App Update must have app id set")
         return await self._put(request, tuple(drafts), partial=partial, is_list=True)
 
     async def _put_app(self, request: Request, app_id: str) -> Answer:
-        partial = request.method == "PATCH" or _flag(request, "partialUpdate", default=True)
+        partial = request.method == "PATCH" or flag(request, "partialUpdate", default=True)
         path = _absolute(app_id)
-        draft = _body(request, UPDATE) if partial else _body(request, NEW_APP, {"id": path})
+        draft = body_of(request, UPDATE) if partial else body_of(request, NEW_APP, {"id": path})
         return await self._put(request, (draft | {"id": path},), partial=partial, is_list=False)
 
     async def _put(
         self, request: Request, drafts: tuple[Any, ...], *, partial: bool, is_list: bool
     ) -> Answer:
-        force = _flag(request, "force")
+        force = flag(request, "force")
         return await self._driver.ask(
             lambda to: inputs.AppsPut(
                 to=to,
@@ -152,32 +142,32 @@ class Api:
         await self._driver.settled()
         if app_id == "*" or app_id.endswith("/*"):
             group_id = ids.resolve(app_id[:-1])
-            return _json(views.apps_within(self._state, group_id, _embeds(request)))
-        return _json(views.single_app(self._state, ids.resolve(app_id), _embeds(request)))
+            return json_of(views.apps_within(self._state, group_id, _embeds(request)))
+        return json_of(views.single_app(self._state, ids.resolve(app_id), _embeds(request)))
 
     async def _delete_app(self, request: Request, app_id: str) -> Answer:
-        path, force = ids.resolve(app_id), _flag(request, "force", default=True)
+        path, force = ids.resolve(app_id), flag(request, "force", default=True)
         return await self._driver.ask(lambda to: inputs.AppDeleted(to, path, force))
 
     async def _restart_app(self, request: Request, app_id: str) -> Answer:
-        path, force = ids.resolve(app_id), _flag(request, "force")
+        path, force = ids.resolve(app_id), flag(request, "force")
         return await self._driver.ask(lambda to: inputs.AppRestarted(to, path, force))
 
     async def _list_versions(self, request: Request, app_id: str) -> Answer:
         await self._driver.settled()
-        return _json(views.app_versions(self._state, ids.resolve(app_id)))
+        return json_of(views.app_versions(self._state, ids.resolve(app_id)))
 
     async def _show_version(self, request: Request, app_id: str, version: str) -> Answer:
         await self._driver.settled()
-        return _json(views.app_version(self._state, ids.resolve(app_id), version))
+        return json_of(views.app_version(self._state, ids.resolve(app_id), version))
 
     # tasks and queue
 
     async def _list_app_tasks(self, request: Request, app_id: str) -> Answer:
         await self._driver.settled()
         if app_id == "*" or app_id.endswith("/*"):
-            return _json(views.group_tasks(self._state, ids.resolve(app_id[:-1])))
-        return _json(views.app_tasks(self._state, ids.resolve(app_id)))
+            return json_of(views.group_tasks(self._state, ids.resolve(app_id[:-1])))
+        return json_of(views.app_tasks(self._state, ids.resolve(app_id)))
 
     async def _kill_app_tasks(
         self, request: Request, app_id: str, task_id: str | None = None
@@ -188,26 +178,26 @@ class Api:
                 app_id=ids.resolve(app_id),
                 task_id=task_id,
                 host=request.arg("host"),
-                scale=_flag(request, "scale"),
-                wipe=_flag(request, "wipe"),
-                force=_flag(request, "force"),
+                scale=flag(request, "scale"),
+                wipe=flag(request, "wipe"),
+                force=flag(request, "force"),
             )
         )
 
     async def _list_tasks(self, request: Request) -> Answer:
         statuses = [*request.query.get("status", ()), *request.query.get("status[]", ())]
         await self._driver.settled()
-        return _json(views.all_tasks(self._state, statuses))
+        return json_of(views.all_tasks(self._state, statuses))
 
     async def _kill_tasks(self, request: Request) -> Answer:
-        task_ids = tuple(dict.fromkeys(_body(request, TASK_IDS)["ids"]))
+        task_ids = tuple(dict.fromkeys(body_of(request, TASK_IDS)["ids"]))
         return await self._driver.ask(
             lambda to: inputs.TasksKilled(
                 to=to,
                 task_ids=task_ids,
-                scale=_flag(request, "scale"),
-                wipe=_flag(request, "wipe"),
-                force=_flag(request, "force"),
+                scale=flag(request, "scale"),
+                wipe=flag(request, "wipe"),
+                force=flag(request, "force"),
             )
         )
 
@@ -215,7 +205,7 @@ class Api:
         with_offers = "lastUnusedOffers" in request.query.get("embed", ())
         await self._driver.settled()
         now = self._driver.clock.now()
-        return _json(views.queue(self._state, now, with_offers=with_offers))
+        return json_of(views.queue(self._state, now, with_offers=with_offers))
 
     async def _reset_delay(self, request: Request, app_id: str) -> Answer:
         return await self._driver.ask(lambda to: inputs.DelayReset(to, ids.resolve(app_id)))
@@ -225,17 +215,18 @@ class Api:
     async def _list_deployments(self, request: Request) -> Answer:
         await self._driver.settled()
         running = self._state.deployments.values()
-        return _json([views.deployment_json(one) for one in running])
+        return json_of([views.deployment_json(one) for one in running])
 
     async def _cancel_deployment(self, request: Request, deployment_id: str) -> Answer:
-        force = _flag(request, "force")
+        force = flag(request, "force")
         return await self._driver.ask(
             lambda to: inputs.DeploymentCancelled(to, deployment_id, force)
         )
 
     async def _show_group(self, request: Request, group_id: str = "/") -> Answer:
         await self._driver.settled()
-        return _json(views.group(self._state, ids.resolve(group_id), _embeds(request)))
+        now = self._driver.clock.now()
+        return json_of(views.group(self._state, ids.resolve(group_id), now, _embeds(request)))
 
     # the service itself
 
@@ -247,31 +238,23 @@ class Api:
 
     async def _show_info(self, request: Request) -> Answer:
         await self._driver.settled()
-        return _json(pages.info(self._state, self._config, self.address))
+        return json_of(pages.info(self._state, self._config, self.address))
 
     async def _show_leader(self, request: Request) -> Answer:
-        return _json({"leader": f"{self.address[0]}:{self.address[1]}"})
+        return json_of({"leader": f"{self.address[0]}:{self.address[1]}"})
 
     async def _abdicate(self, request: Request) -> Answer:
         return await self._driver.ask(inputs.LeaderAbdicated)
 
     async def _list_plugins(self, request: Request) -> Answer:
-        return _json({"plugins": []})
+        return json_of({"plugins": []})
 
     async def _show_metrics(self, request: Request) -> Answer:
-        return _json(pages.metrics(self._state))
+        return json_of(pages.metrics(self._state))
 
     async def _show_prometheus(self, request: Request) -> Answer:
         text = pages.prometheus(self._state)
         return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
-
-
-def _json(body: Any) -> Response:
-    return Response(200, msgspec.json.encode(body))
-
-
-def _refusal(error: Refused) -> Response:
-    return Response(error.status, error.body)
 
 
 def _refuser(status: int, text: str) -> Handler:
@@ -287,11 +270,6 @@ async def _ping(request: Request) -> Answer:
     return Response(200, b"pong", "text/plain")
 
 
-def _flag(request: Request, name: str, *, default: bool = False) -> bool:
-    given = request.arg(name)
-    return default if given is None else given.lower() == "true"
-
-
 def _embeds(request: Request) -> frozenset[str]:
     return views.embeds(request.query.get("embed", []))
 
@@ -300,24 +278,3 @@ def _absolute(app_id: str) -> str:
     if not ids.is_path(app_id):
         raise invalid({"/id": [_ID_TEXT]})
     return ids.resolve(app_id)
-
-
-def _body(request: Request, read: Reader, extra: dict[str, Any] | None = None) -> Any:
-    """Return what a reader makes of a request's body.
-
-    Raises:
-        Refused: 415, 400 for what is no JSON, 422 for wrong types.
-    """
-    if request.content_type not in ("", "application/json"):
-        raise plain(415, "Unsupported Media Type")
-    try:
-        value = msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(str(error)) from error
-    if extra is not None and isinstance(value, dict):
-        value = value | extra
-    errors: Errors = {}
-    found = read(value, "", errors)
-    if errors:
-        raise mistyped(errors)
-    return found
