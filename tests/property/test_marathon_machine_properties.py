@@ -25,7 +25,37 @@ UPDATES = st.fixed_dictionaries(
         "constraints": st.sampled_from([[], [["hostname", "MAX_PER", "3"]]]),
     },
 )
+PODS = st.sampled_from(["/p", "/g/q", "/a"])
+POD_UPDATES = st.fixed_dictionaries(
+    {},
+    optional={
+        "scaling": st.fixed_dictionaries({"instances": st.integers(0, 3)}),
+        "labels": st.sampled_from([{}, {"a": "b"}]),
+        "scheduling": st.fixed_dictionaries(
+            {
+                "upgrade": st.fixed_dictionaries(
+                    {
+                        "maximumOverCapacity": st.sampled_from([0.0, 1.0]),
+                        "minimumHealthCapacity": st.sampled_from([0.0, 1.0]),
+                    }
+                )
+            }
+        ),
+    },
+)
+CONTAINERS = [
+    {
+        "name": name,
+        "exec": {"command": {"shell": "sleep 9"}},
+        "resources": {"cpus": 0.1},
+        "endpoints": [{"name": name}],
+    }
+    for name in ("one", "two")
+]
 STEPS = st.one_of(
+    st.tuples(st.just("put pod"), PODS, POD_UPDATES, st.booleans()),
+    st.tuples(st.just("delete pod"), PODS, st.booleans()),
+    st.tuples(st.just("kill pod"), PODS),
     st.tuples(st.just("put"), APPS, UPDATES, st.booleans()),
     st.tuples(st.just("delete"), APPS, st.booleans()),
     st.tuples(st.just("restart"), APPS, st.booleans()),
@@ -45,6 +75,10 @@ def durable(state: State) -> dict[str, Any]:
     return {
         "apps": state.apps,
         "versions": state.versions,
+        "pods": state.pods,
+        "pod_versions": state.pod_versions,
+        "terminations": state.terminations,
+        "parts": set(state.by_part),
         "deployments": state.deployments,
         "locks": state.locks,
         "instances": set(state.instances),
@@ -58,6 +92,14 @@ def do(world: World, step: tuple[Any, ...]) -> None:
     match kind:
         case "put":
             world.put(args[0], force=args[2], **{"cmd": "zero"} | args[1])
+        case "put pod":
+            update = {"containers": CONTAINERS} | args[1]
+            world.put_pod(args[0], force=args[2], **update)
+        case "delete pod":
+            world.delete_pod(args[0], force=args[1])
+        case "kill pod":
+            ids = [one.instance_id for one in world.tasks(args[0])]
+            world.kill_instances(args[0], *ids[:1], is_list=True)
         case "delete":
             world.delete(args[0], force=args[1])
         case "restart":
@@ -98,7 +140,7 @@ def end(world: World, index: int, state: v1.TaskState) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEPS, max_size=25))
-def test_whatever_happens_apps_end_up_as_declared(steps: list[tuple[Any, ...]]) -> None:
+def test_whatever_happens_apps_and_pods_end_up_as_declared(steps: list[tuple[Any, ...]]) -> None:
     world = started(agents=3)
     for step in steps:
         do(world, step)
@@ -113,10 +155,12 @@ def test_whatever_happens_apps_end_up_as_declared(steps: list[tuple[Any, ...]]) 
     assert not state.deployments
     assert not state.locks
     assert not state.wanted
-    for app in state.apps.values():
-        tasks = world.tasks(app.id)
-        assert len(tasks) == app.instances
-        assert all(one.condition == "Running" and one.is_active for one in tasks)
-    assert {one for one in state.instances} == world.alive()
-    assert set(state.by_app) <= set(state.apps)
+    for spec in state.specs().values():
+        found = world.tasks(spec.id)
+        assert len(found) == spec.instances
+        assert all(one.condition == "Running" and one.is_active for one in found)
+        assert all(bool(one.parts) is (spec.id in state.pods) for one in found)
+    instances = state.instances.values()
+    assert {task_id for one in instances for task_id in one.live_tasks} == world.alive()
+    assert set(state.by_app) <= set(state.specs())
     assert all(agent.used("cpus") <= agent.cpus for agent in world.agents)

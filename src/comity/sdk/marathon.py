@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from comity.runtime.http import Client, Headers
-from comity.sdk.rest import ApiError, Query, Rest, quoted
+from comity.sdk.rest import ApiError, Query, Rest, error_of, quoted
 
 Json = dict[str, Any]
 
@@ -90,6 +90,46 @@ class Marathon:
             "wipe": "true" if wipe else "false",
         }
         return await self._json("POST", "/v2/tasks/delete", {"ids": ids}, query=query)
+
+    # pods
+
+    async def pod_statuses(self) -> list[Json]:
+        """List all pods: what they shall be (`spec`) and what their instances do."""
+        return cast("list[Json]", await self.rest.call("GET", "/v2/pods/::status"))
+
+    async def pod_status(self, pod_id: str) -> Json:
+        """Return the status of one pod."""
+        return await self._json("GET", f"/v2/pods{_id(pod_id)}::status")
+
+    async def create_pod(self, pod: Json) -> str:
+        """Create a pod; returns the id of the deployment."""
+        return await self._pod("POST", "/v2/pods", pod)
+
+    async def update_pod(self, pod_id: str, pod: Json, *, force: bool = False) -> str:
+        """Replace the definition of a pod; returns the id of the deployment."""
+        return await self._pod("PUT", f"/v2/pods{_id(pod_id)}", pod, force=force)
+
+    async def delete_pod(self, pod_id: str, *, force: bool = False) -> str:
+        """Remove a pod and its instances; returns the id of the deployment."""
+        return await self._pod("DELETE", f"/v2/pods{_id(pod_id)}", force=force)
+
+    async def kill_pod_instances(self, pod_id: str, instance_ids: list[str]) -> list[Json]:
+        """Kill instances of a pod, to be replaced; returns those that were there."""
+        path = f"/v2/pods{_id(pod_id)}::instances"
+        return cast("list[Json]", await self.rest.call("DELETE", path, instance_ids))
+
+    async def _pod(
+        self, method: str, path: str, pod: Json | None = None, *, force: bool = False
+    ) -> str:
+        """Change a pod. The deployment is only in a header: the answers are the pod, or nothing."""
+        body = b"" if pod is None else msgspec.json.encode(pod)
+        headers = (("Content-Type", "application/json"),) if body else ()
+        query = _force(force)
+        answer = await self.rest.raw(method, path, query=query, body=body, headers=headers)
+        if answer.status >= 400:
+            raise error_of(answer)
+        wanted = "marathon-deployment-id"
+        return next((value for name, value in answer.headers if name.lower() == wanted), "")
 
     # deployments, the rest
 

@@ -1,9 +1,9 @@
-"""`dcos marathon`: apps, their tasks and deployments."""
+"""`dcos marathon`: apps and pods, their tasks and deployments."""
 
 import argparse
 
 from comity.cli.dcos import parsing, printing
-from comity.cli.dcos.marathon import apps, deployments, tasks
+from comity.cli.dcos.marathon import apps, deployments, pods, tasks
 from comity.cli.dcos.session import connected
 
 completed = parsing.as_given
@@ -13,16 +13,18 @@ def parser() -> argparse.ArgumentParser:
     """Return the group's parser."""
     commands = parsing.top(
         "marathon",
-        "apps, their tasks and deployments",
+        "apps and pods, their tasks and deployments",
         examples="""
         dcos marathon app add app.json
         dcos marathon app list
         dcos marathon app update /web instances=3
+        dcos marathon pod add pod.json
         dcos marathon deployment watch ID
         dcos marathon task list /web
         """,
     )
     apps.add_to(commands)
+    pods.add_to(commands)
     tasks.add_to(commands)
     deployments.add_to(commands)
     group = commands.group("group", "groups of apps")
@@ -55,5 +57,5 @@ async def _groups(args: argparse.Namespace) -> None:
     while waiting:
         group = waiting.pop(0)
         waiting += group.get("groups", [])
-        rows.append([group["id"], len(group.get("apps", []))])
-    printing.table(["ID", "APPS"], sorted(rows))
+        rows.append([group["id"], len(group.get("apps", [])), len(group.get("pods", []))])
+    printing.table(["ID", "APPS", "PODS"], sorted(rows))
