@@ -187,6 +187,8 @@ class FakeAgent(FakeServer):
 
     async def handle(self, request: Request) -> Response | Stream:
         call = msgspec.json.decode(request.body)
+        if request.path == "/images":
+            return Response(400, b"no images here") if call.get("pull", True) else Response(404)
         kind = call["type"]
         if request.path == "/api/v1/executor":
             return self._subscribe() if kind == "SUBSCRIBE" else self._executor_call(call)

@@ -60,6 +60,8 @@ class World:
         self.live: dict[str, tuple[str, str]] = {}
         """Container id to (uid, name) of what runs on the agent."""
         self.ever: set[str] = set()
+        self.images: dict[str, str] = {}
+        """What the agent has, by name: its id."""
         self.configmaps: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, Any]] = {}
         self.services: list[dict[str, Any]] = []
@@ -114,6 +116,10 @@ class World:
         if type(effect) in self.held:
             return []
         match effect:
+            case outbox.FindImage():
+                return [self.sought(effect, self.images.get(effect.image, ""))]
+            case outbox.PullImage():
+                return [self.pulled(effect)]
             case outbox.LaunchContainer():
                 return self.run(effect)
             case outbox.ResolveConfig():
@@ -134,6 +140,23 @@ class World:
         return []
 
     # the agent
+
+    def sought(self, effect: outbox.FindImage, image_id: str = "", fault: str = "") -> Any:
+        what = (effect.uid, effect.name, effect.container_id)
+        return inputs.ImageSought(
+            uid=what[0], name=what[1], container_id=what[2], image_id=image_id, fault=fault
+        )
+
+    def pulled(self, effect: outbox.PullImage, size: int = 1000) -> Any:
+        self.images[effect.image] = f"{effect.image}@sha256:feed"
+        what = (effect.uid, effect.name, effect.container_id)
+        return inputs.ImagePulled(
+            uid=what[0],
+            name=what[1],
+            container_id=what[2],
+            image_id=self.images[effect.image],
+            size_bytes=size,
+        )
 
     def run(self, effect: outbox.LaunchContainer) -> list[Any]:
         assert effect.container_id not in self.ever, "a container id was used twice"
@@ -192,6 +215,11 @@ class World:
     def reasons(self) -> list[str]:
         return [each.reason for each in self.effects if isinstance(each, outbox.RecordEvent)]
 
+    def told(self) -> list[tuple[str, str]]:
+        """Return reasons and messages of events."""
+        events = (each for each in self.effects if isinstance(each, outbox.RecordEvent))
+        return [(each.reason, each.message) for each in events]
+
     def of(self, kind: type, effects: list[Any] | None = None) -> list[Any]:
         return [
             each for each in (self.effects if effects is None else effects) if type(each) is kind
@@ -206,7 +234,8 @@ class World:
             if each.is_ended:
                 assert not any(item.is_live for item in each.containers), "ended with a live part"
             for item in each.containers:
-                assert bool(item.launching_id) is (item.stage is Stage.LAUNCHING)
+                starting = item.stage in (Stage.PULLING, Stage.LAUNCHING)
+                assert bool(item.launching_id) is starting
                 assert not item.ready or item.stage in (Stage.RUNNING, Stage.STOPPING)
         ends = [each.task_id for each in self.of(outbox.SendUpdate) if each.state in TERMINAL]
         assert len(ends) == len(set(ends)), "a task ended twice"

@@ -93,7 +93,11 @@ class Images(Protocol):
         """Return the images here, and what is being pulled."""
         ...
 
-    async def pull(self, name: str) -> None:
+    async def find(self, name: str) -> dict[str, Any] | None:
+        """Return an image that is here; raises ImageRefused."""
+        ...
+
+    async def pull(self, name: str, login: str = "") -> dict[str, Any]:
         """Fetch an image; raises ImageRefused."""
         ...
 
@@ -103,9 +107,13 @@ class Images(Protocol):
 
 
 class PullBody(msgspec.Struct, frozen=True):
-    """What is to be pulled."""
+    """Which image is meant."""
 
     name: str
+    pull: bool = True
+    """Fetch it; else only say whether it is here."""
+    docker_config: str = ""
+    """A docker config with credentials for it, besides the agent's."""
 
 
 class Usage:
@@ -272,16 +280,21 @@ class AgentHttp:
 
     async def _pull_image(self, request: Request) -> Response:
         try:
-            name = msgspec.json.decode(request.body, type=PullBody).name
+            body = msgspec.json.decode(request.body, type=PullBody)
         except msgspec.DecodeError as error:
             return text(400, f'Expecting {{"name": "IMAGE"}}: {error}')
         if not self._images.is_there:
             return text(409, "Image containers cannot run on this agent")
         try:
-            await self._images.pull(name)
+            if body.pull:
+                found = await self._images.pull(body.name, body.docker_config)
+            else:
+                found = await self._images.find(body.name) or {}
         except ContainerRefused as refused:
             return text(400, str(refused))
-        return Response(200, msgspec.json.encode({"name": name}))
+        if not found:
+            return text(404, f"Image {body.name} is not here")
+        return Response(200, msgspec.json.encode(found))
 
     # sessions
 

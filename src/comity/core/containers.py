@@ -6,6 +6,11 @@ from msgspec import Struct
 
 from comity.core.networks import Network
 
+IMAGE_FAULT = "image: "
+"""How the text of a launch through the API begins that failed because of the image."""
+START_FAULT = "cannot start the command: "
+"""How the text of a launch begins whose container was made, but whose command cannot run."""
+
 
 class Mount(Struct, frozen=True):
     """A file or directory of the host that appears in an image container."""

@@ -258,7 +258,7 @@ async def test_memory_limits_bite_and_are_named(kernel):
 
 def test_a_layer_with_a_wrong_digest_is_refused(layouts, tmp_path):
     source = source_in(layouts, parse("box"))
-    layer = find(source, parse("box"))["layers"][0]
+    layer = find(source, parse("box")).document["layers"][0]
     (layouts / "box" / "blobs" / "sha256" / layer["digest"][7:]).write_bytes(b"changed")
     with pytest.raises(ImageInvalid, match="digest mismatch"):
         source.blob(parse("box"), layer, tmp_path / "layer")

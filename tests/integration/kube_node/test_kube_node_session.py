@@ -184,13 +184,15 @@ async def test_configuration_reaches_the_container(rig):
 
 async def test_an_image_that_cannot_run_says_why(rig):
     rig.run("web", "true", container={"image": "nginx"})
-    waiting = {"reason": "ErrImagePull", "message": "no images here"}
+    text = 'Back-off pulling image "nginx": ErrImagePull: no images here'
+    waiting = {"reason": "ImagePullBackOff", "message": text}
     await until(lambda: rig.status("web")["state"]["waiting"] == waiting)
-    status, text = await rig.log("web")
-    assert (status, text) == (
+    assert await rig.log("web") == (
         400,
-        'container "main" in pod "web" is waiting to start: ErrImagePull\n',
+        'container "main" in pod "web" is waiting to start: trying and failing to pull image\n',
     )
+    told = [event["reason"] for event in rig.api.events if event["reason"] != "UnsupportedFields"]
+    assert told == ["Pulling", "Failed", "Failed", "BackOff", "Failed"]
 
 
 async def test_the_api_may_be_away(rig):

@@ -101,27 +101,6 @@ def test_only_the_incarnation_before_keeps_its_sandbox(world):
     assert world.pod().containers[0].previous_id == "uid-web-web-1"
 
 
-def test_an_image_that_cannot_be_pulled_is_tried_again_with_backoff(world):
-    world.hold(outbox.LaunchContainer)
-    [launch] = world.of(
-        outbox.LaunchContainer, world.assign(pod(containers=[container(image="nginx:1")]))
-    )
-    world.put(
-        inputs.LaunchFailed("uid-web", "web", launch.container_id, "image: no such image nginx:1")
-    )
-    assert world.status()["state"]["waiting"] == {
-        "reason": "ErrImagePull",
-        "message": "no such image nginx:1",
-    }
-    assert not world.of(outbox.LaunchContainer, world.advance(9))
-    [again] = world.of(outbox.LaunchContainer, world.advance(1))
-    assert again.container_id != launch.container_id
-    world.put(inputs.LaunchFailed("uid-web", "web", again.container_id, "image: still none"))
-    assert world.status()["state"]["waiting"]["reason"] == "ImagePullBackOff"
-    assert world.status()["restartCount"] == 0
-    assert world.reasons().count("Failed") == 2
-
-
 def test_another_launch_failure_is_a_create_error(world):
     world.hold(outbox.LaunchContainer)
     [launch] = world.of(outbox.LaunchContainer, world.assign())
@@ -131,6 +110,49 @@ def test_another_launch_failure_is_a_create_error(world):
         "message": "no such file: sleep",
     }
     assert outbox.RemoveContainer(launch.container_id) in world.effects
+
+
+def test_a_command_that_cannot_run_counts_as_a_run_that_failed(world):
+    world.hold(outbox.LaunchContainer)
+    [launch] = world.of(outbox.LaunchContainer, world.assign())
+    fault = "cannot start the command: no such file: sleep"
+    world.put(inputs.LaunchFailed("uid-web", "web", launch.container_id, fault))
+    shown = world.status()
+    assert shown["state"]["waiting"] == {"reason": "RunContainerError", "message": fault}
+    last = shown["lastState"]["terminated"]
+    assert (last["reason"], last["exitCode"], last["message"]) == ("StartError", 128, fault)
+    assert last["startedAt"] == "1970-01-01T00:00:00Z"
+    assert world.told()[-2:] == [
+        ("Created", "Created container: web"),
+        ("Failed", f"Error: {fault}"),
+    ]
+    [_, again] = world.of(outbox.LaunchContainer)
+    world.put(inputs.LaunchFailed("uid-web", "web", again.container_id, fault))
+    shown = world.status()
+    assert (shown["state"]["waiting"]["reason"], shown["restartCount"]) == ("CrashLoopBackOff", 1)
+    assert world.stored["uid-web"]["phase"] == "Running"
+
+
+def test_a_command_that_cannot_run_fails_a_pod_that_is_not_restarted(world):
+    world.hold(outbox.LaunchContainer)
+    [launch] = world.of(outbox.LaunchContainer, world.assign(pod(restartPolicy="Never")))
+    fault = "cannot start the command: no such file: sleep"
+    world.put(inputs.LaunchFailed("uid-web", "web", launch.container_id, fault))
+    assert world.status()["state"]["terminated"]["reason"] == "StartError"
+    assert world.stored["uid-web"]["phase"] == "Failed"
+    [update] = [each for each in world.of(outbox.SendUpdate) if each.state == "TASK_FAILED"]
+    assert update.message == f"container web: StartError, exit code 128: {fault}"
+
+
+def test_a_sandbox_that_cannot_be_made_is_an_event_of_the_pod(world):
+    world.hold(outbox.LaunchContainer)
+    [launch] = world.of(outbox.LaunchContainer, world.assign())
+    fault = f"{outbox.SANDBOX_FAULT}host port 80 is taken"
+    world.put(inputs.LaunchFailed("uid-web", "web", launch.container_id, fault))
+    waiting = {"reason": "ContainerCreating", "message": fault}
+    assert world.status()["state"]["waiting"] == waiting
+    assert ("FailedCreatePodSandBox", fault) in world.told()
+    [_] = world.of(outbox.LaunchContainer, world.advance(10))
 
 
 def test_a_missing_config_map_keeps_the_container_waiting_until_it_exists(world):

@@ -192,7 +192,6 @@ def test_an_image_gets_mounts_pull_policy_user_and_resources():
     assert payload["container"]["mesos"]["image"] == {
         "type": "DOCKER",
         "docker": {"name": "nginx"},
-        "cached": False,
     }
     assert payload["container"]["volumes"] == [
         {

@@ -21,7 +21,7 @@ from comity.agent.inputs import (
 from comity.agent.outbox import DestroyContainer, LaunchContainer, SignalContainer
 from comity.agent.state import Container, State, Waiter
 from comity.agent.table import table
-from comity.core.containers import Spec
+from comity.core.containers import IMAGE_FAULT, Spec
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
 from comity.wire.mesos import codec, v1
@@ -153,7 +153,7 @@ def _told(state: State, container: Container) -> bytes:
 def failed(state: State, container: Container, item: ContainerFailed, out: Outbox) -> None:
     """A nested container could not be started: nothing of it stays."""
     if container.launch_to is not None:
-        text = f"image: {item.message}" if item.image else item.message
+        text = f"{IMAGE_FAULT}{item.message}" if item.image else item.message
         refuse(container.launch_to, 400, text, out)
         container.launch_to = None
     for waiter in container.waiters:

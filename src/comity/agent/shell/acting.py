@@ -25,7 +25,7 @@ from comity.agent.shell import probing
 from comity.agent.shell.linking import Link
 from comity.agent.shell.switchboard import Switchboard
 from comity.agent.state import State
-from comity.core.containers import Spec
+from comity.core.containers import START_FAULT, Spec
 from comity.core.errors import UserError
 from comity.core.networks import Joined
 from comity.runtime import fetcher
@@ -196,12 +196,12 @@ class Actor:
         """Add what the OCI runtime said, which is in the container's stderr."""
         container = self._state.containers.get(name)
         if container is None or name not in self._images:
-            return f"cannot start the command: {error}"
+            return f"{START_FAULT}{error}"
         try:
             lines = (container.spec.sandbox / "stderr").read_text(errors="replace").splitlines()
         except OSError:
-            return error
-        return f"{error}: {lines[-1]}" if lines else error
+            lines = []
+        return f"{START_FAULT}{error}: {lines[-1]}" if lines else f"{START_FAULT}{error}"
 
     # probes
 

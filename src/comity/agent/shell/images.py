@@ -42,14 +42,7 @@ class ImageKeeper:
             return {"images": [], "pulls": []}
         used = self.in_use()
         images = [
-            {
-                "name": one.name,
-                "digest": one.digest,
-                "layers": len(one.layers),
-                "size_bytes": one.size_bytes,
-                "used_at": one.used_at,
-                "in_use": one.name in used,
-            }
+            {**_shown(one), "used_at": one.used_at, "in_use": one.name in used}
             for one in await asyncio.to_thread(self._store.images)
         ]
         pulls = [
@@ -58,14 +51,26 @@ class ImageKeeper:
         ]
         return {"images": images, "pulls": pulls}
 
-    async def pull(self, name: str) -> None:
-        """Fetch an image anew, so that tasks need not wait for it.
+    async def find(self, name: str) -> Document | None:
+        """Return what is known of an image that is here, None when it is not.
+
+        Raises:
+            ImageRefused: the name is none of an image.
+        """
+        assert self._store is not None
+        found = await asyncio.to_thread(self._store.kept, name)
+        return _shown(found) if found is not None else None
+
+    async def pull(self, name: str, login: str = "") -> Document:
+        """Fetch an image anew, so that tasks need not wait for it; return what is known of it.
 
         Raises:
             ImageRefused: it is not to be had.
         """
         assert self._store is not None
-        await self._store.get(name, cached=False)
+        await self._store.get(name, cached=False, login=login)
+        found = await asyncio.to_thread(self._store.kept, name)
+        return _shown(found) if found is not None else {"name": name}
 
     async def prune(self, excluded: set[str]) -> list[Kept]:
         """Remove what nothing uses; return it."""
@@ -85,3 +90,13 @@ class ImageKeeper:
             usage = shutil.disk_usage(config.work_dir)
             if usage.free < config.image_gc_headroom * usage.total:
                 await self.prune(set())
+
+
+def _shown(one: Kept) -> Document:
+    return {
+        "name": one.name,
+        "digest": one.digest,
+        "reference": one.reference,
+        "layers": len(one.layers),
+        "size_bytes": one.size_bytes,
+    }

@@ -34,6 +34,36 @@ class ShutdownAsked(Struct, frozen=True):
     grace_s: float
 
 
+class ImageSought(Struct, frozen=True, kw_only=True):
+    """The agent has the image that an incarnation needs (`image_id`), has it not, or knows none."""
+
+    uid: str
+    name: str
+    container_id: str
+    image_id: str = ""
+    fault: str = ""
+    """Why no image can have this name."""
+
+
+class ImagePulled(Struct, frozen=True, kw_only=True):
+    """The agent fetched the image that an incarnation needs."""
+
+    uid: str
+    name: str
+    container_id: str
+    image_id: str
+    size_bytes: int
+
+
+class PullFailed(Struct, frozen=True):
+    """The agent could not fetch the image that an incarnation needs."""
+
+    uid: str
+    name: str
+    container_id: str
+    message: str
+
+
 class ContainerLaunched(Struct, frozen=True):
     """The agent runs this incarnation, in a sandbox with this address if it has its own."""
 
@@ -184,6 +214,9 @@ Input = (
     | TaskRefused
     | TaskKilled
     | ShutdownAsked
+    | ImageSought
+    | ImagePulled
+    | PullFailed
     | ContainerLaunched
     | LaunchFailed
     | ContainerExited

@@ -58,7 +58,7 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     else:
         command = _image_command(spec, variables)
         info = _image_info(spec, mounts, message_path(facts, pod, container, container_id))
-        if login := pullsecrets.docker_config(pod.spec, pod.resolved):
+        if login := login_of(pod):
             secret = {"type": "VALUE", "value": {"data": base64.b64encode(login).decode()}}
             info["mesos"]["image"]["docker"]["config"] = secret
     if spec.get("tty"):
@@ -76,6 +76,16 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     if spec.get("stdin"):
         payload["stdin"] = True
     return payload
+
+
+def login_of(pod: Pod) -> bytes:
+    """Return the docker config of a pod's own credentials, empty when it brings none.
+
+    Raises:
+        ConfigError: a secret holds none.
+    """
+    assert pod.resolved is not None, "a container starts after its configuration is there"
+    return pullsecrets.docker_config(pod.spec, pod.resolved)
 
 
 def build_sandbox(pod: Pod, facts: NodeFacts) -> Json:
@@ -216,7 +226,6 @@ def _image_info(spec: Json, mounts: list[tuple[Json, str]], message: str) -> Jso
     image = {
         "type": "DOCKER",
         "docker": {"name": spec.get("image") or ""},
-        "cached": spec.get("imagePullPolicy") != "Always",
     }
     return {"type": "MESOS", "mesos": {"image": image}, "volumes": volumes}
 

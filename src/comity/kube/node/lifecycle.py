@@ -10,15 +10,15 @@ pod has ended, its task. A pod that is being stopped takes the path of `stopping
 
 from comity.core.effects import CancelTimer, Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import backoffs, launches, stopping, views, volumes
+from comity.kube.node import backoffs, events, launches, stopping, views, volumes
 from comity.kube.node.environment import ConfigError
 from comity.kube.node.inputs import ConfigDue, DeadlineReached, RetryDue
 from comity.kube.node.outbox import (
     DeletePod,
     EndSandbox,
+    FindImage,
     LaunchContainer,
     PatchStatus,
-    RecordEvent,
     RemoveContainer,
     RemovePod,
     ResolveConfig,
@@ -75,7 +75,7 @@ def fail_volumes(pod: Pod, message: str, now: Instant, out: Outbox) -> None:
     """Tell once why a pod waits for its volumes, and try again in a while."""
     if message != pod.volumes_error:
         pod.volumes_error = message
-        record(pod, "FailedMount", message, out)
+        events.record(pod, "FailedMount", message, out)
     if now >= pod.volumes_retry_at:
         pod.volumes_retry_at = Instant(now + CONFIG_RETRY_S)
         out.timers.append(SetTimer(ConfigDue(pod.uid), pod.volumes_retry_at))
@@ -120,17 +120,31 @@ def _start_if_due(state: State, pod: Pod, container: Container, now: Instant, ou
 def start(state: State, pod: Pod, container: Container, now: Instant, out: Outbox) -> None:
     """Launch the container's next incarnation."""
     assert not container.is_live, f"two incarnations of {pod.uid}/{container.name}"
-    container_id = f"{pod.uid}-{container.name}-{container.attempt}"
+    container.launching_id = f"{pod.uid}-{container.name}-{container.attempt}"
+    container.attempt += 1
+    if launches.is_host(container):
+        launch(state, pod, container, now, out)
+        return
+    container.stage = Stage.PULLING
+    image = str(container.spec.get("image") or "")
+    out.launches.append(
+        FindImage(
+            uid=pod.uid, name=container.name, container_id=container.launching_id, image=image
+        )
+    )
+
+
+def launch(state: State, pod: Pod, container: Container, now: Instant, out: Outbox) -> None:
+    """Launch an incarnation whose image is there."""
+    container_id = container.launching_id
     try:
-        launch = launches.build(pod, container, container_id, state.facts)
+        payload = launches.build(pod, container, container_id, state.facts)
         sandbox = launches.build_sandbox(pod, state.facts)
     except (ConfigError, ValueError, KeyError) as error:
         text = f"missing field {error}" if isinstance(error, KeyError) else str(error)
-        _wait_for_config(pod, container, text, now, out)
+        wait_for_config(pod, container, text, now, out)
         return
-    container.attempt += 1
     container.stage = Stage.LAUNCHING
-    container.launching_id = container_id
     if container.waiting_reason == "CreateContainerConfigError":
         container.waiting_reason = container.waiting_message = ""
     policy = container.spec.get("terminationMessagePolicy")
@@ -139,7 +153,7 @@ def start(state: State, pod: Pod, container: Container, now: Instant, out: Outbo
             uid=pod.uid,
             name=container.name,
             container_id=container_id,
-            launch=launch,
+            launch=payload,
             sandbox=sandbox,
             message_path=launches.message_path(state.facts, pod, container, container_id),
             logs_on_error=policy == "FallbackToLogsOnError",
@@ -147,11 +161,14 @@ def start(state: State, pod: Pod, container: Container, now: Instant, out: Outbo
     )
 
 
-def _wait_for_config(
+def wait_for_config(
     pod: Pod, container: Container, message: str, now: Instant, out: Outbox
 ) -> None:
+    """Say why a container cannot be configured, and look again in a while."""
+    container.stage = Stage.IDLE
+    container.launching_id = ""
     if container.waiting_message != message:
-        record(pod, "Failed", f"Error: {message}", out, container=container)
+        events.record(pod, "Failed", f"Error: {message}", out, container=container)
     container.waiting_reason = "CreateContainerConfigError"
     container.waiting_message = message
     container.pull.until = Instant(now + CONFIG_RETRY_S)
@@ -167,7 +184,6 @@ def back_off(pod: Pod, container: Container, now: Instant, out: Outbox) -> None:
     """After an exit: restart the container at once, or let it wait and say so."""
     until = backoffs.after_exit(container.crash, now)
     if until <= now:
-        container.waiting_reason = container.waiting_message = ""
         return
     container.waiting_reason = "CrashLoopBackOff"
     container.waiting_message = (
@@ -175,7 +191,7 @@ def back_off(pod: Pod, container: Container, now: Instant, out: Outbox) -> None:
         f"pod={pod.name}_{pod.namespace}({pod.uid})"
     )
     text = f"Back-off restarting failed container {container.name} in pod {pod.name}"
-    record(pod, "BackOff", text, out, container=container)
+    events.record(pod, "BackOff", text, out, container=container)
     retry_later(pod, container, until, out)
 
 
@@ -242,7 +258,8 @@ def _first_failure(pod: Pod) -> str:
     for container in pod.containers:
         if container.exit is not None and container.exit.exit_code != 0:
             exit = container.exit
-            return f"container {container.name}: {exit.reason}, exit code {exit.exit_code}"
+            text = f"container {container.name}: {exit.reason}, exit code {exit.exit_code}"
+            return f"{text}: {exit.message}" if exit.reason == "StartError" else text
     return ""
 
 
@@ -260,30 +277,3 @@ def _forget(state: State, pod: Pod, out: Outbox) -> None:
     state.ended[pod.task_id] = None
     if len(state.ended) > _ENDED_MAX:
         del state.ended[next(iter(state.ended))]
-
-
-def record(
-    pod: Pod,
-    reason: str,
-    message: str,
-    out: Outbox,
-    *,
-    container: Container | None = None,
-    kind: str = "Warning",
-) -> None:
-    """Record an event about the pod, or about one container of it."""
-    path = ""
-    if container is not None:
-        is_main = container.kind is ContainerKind.MAIN
-        path = f"spec.{'containers' if is_main else 'initContainers'}{{{container.name}}}"
-    out.launches.append(
-        RecordEvent(
-            uid=pod.uid,
-            namespace=pod.namespace,
-            name=pod.name,
-            type=kind,
-            reason=reason,
-            message=message,
-            field_path=path,
-        )
-    )

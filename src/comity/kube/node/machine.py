@@ -4,11 +4,11 @@ from typing import Any
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.kube.node.handlers import containers, pods, probes, shutdowns, table
+from comity.kube.node.handlers import containers, images, pods, probes, shutdowns, table
 from comity.kube.node.outbox import Exit
 from comity.kube.node.state import NodeFacts, State
 
-__all__ = ["NodeMachine", "containers", "pods", "probes", "shutdowns"]
+__all__ = ["NodeMachine", "containers", "images", "pods", "probes", "shutdowns"]
 
 
 class NodeMachine:

@@ -4,7 +4,30 @@ from msgspec import Struct
 
 from comity.kube.node.state import Json, ProbeKind
 
+SANDBOX_FAULT = "Failed to create pod sandbox: "
+"""How the text of a launch begins that failed because of what the pod's containers share."""
+
 # Of the agent
+
+
+class FindImage(Struct, frozen=True, kw_only=True):
+    """See whether the agent has an image: ImageSought."""
+
+    uid: str
+    name: str
+    container_id: str
+    image: str
+
+
+class PullImage(Struct, frozen=True, kw_only=True):
+    """Let the agent fetch an image: ImagePulled or PullFailed."""
+
+    uid: str
+    name: str
+    container_id: str
+    image: str
+    login: str = ""
+    """A docker config with the pod's own credentials."""
 
 
 class LaunchContainer(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ readiness probe is ready when it has started.
 
 from comity.core.effects import CancelTimer, Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import actions, addresses, lifecycle, stopping
+from comity.kube.node import actions, addresses, events, stopping
 from comity.kube.node.inputs import ProbeDue, ProbeResult
 from comity.kube.node.outbox import RunProbe
 from comity.kube.node.state import (
@@ -87,7 +87,7 @@ def note(pod: Pod, container: Container, item: ProbeResult, now: Instant, out: O
     probe = container.probes[item.kind]
     if not item.ok:
         text = f"{item.kind.value} probe failed: {item.message}"
-        lifecycle.record(pod, "Unhealthy", text, out, container=container)
+        events.record(pod, "Unhealthy", text, out, container=container)
     probe.streak = probe.streak + 1 if item.ok is probe.streak_ok else 1
     probe.streak_ok = item.ok
     period = Instant(now + float(probe.spec.get("periodSeconds") or 10))
@@ -115,7 +115,7 @@ def _fail(pod: Pod, container: Container, item: ProbeResult, now: Instant, out: 
     text = f"Container {container.name} failed {word} probe, will be restarted"
     if pod.restart_policy == "Never":
         text = f"Container {container.name} failed {word} probe"
-    lifecycle.record(pod, "Killing", text, out, container=container, kind="Normal")
+    events.record(pod, "Killing", text, out, container=container, kind="Normal")
     container.stop_message = f"{item.kind.value} probe failed: {item.message}"
     own = container.probes[item.kind].spec.get("terminationGracePeriodSeconds")
     grace_s = stopping.grace_of(pod) if own is None else float(own)

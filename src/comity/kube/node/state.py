@@ -51,6 +51,7 @@ class Stage(enum.Enum):
     """Where a container's incarnation is. Only IDLE has none that is live."""
 
     IDLE = "idle"
+    PULLING = "pulling"
     LAUNCHING = "launching"
     RUNNING = "running"
     STOPPING = "stopping"
@@ -108,7 +109,10 @@ class Container:
     runs: int = 0
     """Incarnations that ran; the restart count is one less."""
     launching_id: str = ""
-    """The incarnation that is being launched."""
+    """The incarnation whose image is being looked for, or that is being launched."""
+    pull_began_at: Instant = NEVER
+    image_id: str = ""
+    """The image that it is made of: its name with a digest."""
     container_id: str = ""
     """The latest incarnation that ran."""
     previous_id: str = ""
@@ -138,7 +142,7 @@ class Container:
         """The id of the live incarnation; empty when there is none."""
         if self.stage is Stage.IDLE:
             return ""
-        return self.launching_id if self.stage is Stage.LAUNCHING else self.container_id
+        return self.launching_id or self.container_id
 
     @property
     def restarts(self) -> int:

@@ -9,7 +9,7 @@ import signal
 
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import actions
+from comity.kube.node import actions, events
 from comity.kube.node.inputs import GraceOver
 from comity.kube.node.outbox import KillContainer, RunHook
 from comity.kube.node.state import Container, ContainerKind, Pod, Stage, Stop, StopReason
@@ -50,8 +50,8 @@ def stop_sidecars(pod: Pod, now: Instant, out: Outbox) -> None:
     """Stop the last sidecar that is live; the next one follows when it has ended."""
     deadline = pod.stop.deadline if pod.stop is not None else Instant(now + grace_of(pod))
     for container in reversed(pod.of_kind(ContainerKind.SIDECAR)):
+        stop_container(pod, container, deadline, now, out)
         if container.is_live:
-            stop_container(pod, container, deadline, now, out)
             return
 
 
@@ -61,6 +61,9 @@ def stop_container(
     """Stop a live container by `deadline`; one that is stopping may only be hurried."""
     if container.stage is Stage.RUNNING:
         _begin(pod, container, deadline, now, out)
+    elif container.stage is Stage.PULLING:
+        container.stage = Stage.IDLE  # nothing of it is there yet
+        container.launching_id = ""
     elif container.stage is Stage.LAUNCHING and not container.kill_at:
         container.kill_at = now
         out.launches.append(KillContainer(container.launching_id, signal.SIGKILL))
@@ -72,6 +75,9 @@ def stop_container(
 def _begin(pod: Pod, container: Container, deadline: Instant, now: Instant, out: Outbox) -> None:
     container.stage = Stage.STOPPING
     container.kill_at = deadline
+    if not container.stop_message:  # else it was told why
+        text = f"Stopping container {container.name}"
+        events.record(pod, "Killing", text, out, container=container, kind="Normal")
     hook = (container.spec.get("lifecycle") or {}).get("preStop")
     if deadline > now and hook:
         # The handler was checked when the container was launched.

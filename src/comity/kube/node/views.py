@@ -214,7 +214,7 @@ def _container_status(pod: Pod, container: Container) -> Json:
         "ready": ready,
         "restartCount": container.restarts,
         "image": image,
-        "imageID": image if container.runs else "",
+        "imageID": (container.image_id or image) if container.runs else "",
         "containerID": _shown_id(container.container_id),
         "started": running and container.started,
     }

@@ -5,7 +5,7 @@ import json
 import platform
 import re
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from comity.runtime.images.errors import ImageInvalid, ImageNotFound
 from comity.runtime.images.references import Reference
@@ -37,20 +37,29 @@ class Source(Protocol):
         ...
 
 
-def find(source: Source, reference: Reference) -> Document:
+class Found(NamedTuple):
+    """A manifest, and the digest of what its name stands for: its own, or that of its index."""
+
+    document: Document
+    digest: str
+
+
+def find(source: Source, reference: Reference) -> Found:
     """Return the manifest for this machine, going through an index if there is one.
 
     Raises:
         ImageNotFound: no such image, or not for this architecture.
         ImageInvalid: what is there is no manifest.
     """
+    named = reference.digest
     for _ in range(_DEPTH_MAX):
         data = source.manifest(reference)
+        named = named or f"sha256:{hashlib.sha256(data).hexdigest()}"
         if reference.digest:
             check_digest(data, reference.digest)
         document = _document(data, reference)
         if "layers" in document:
-            return _checked(document, reference)
+            return Found(_checked(document, reference), named)
         if "manifests" not in document:
             raise ImageInvalid(f"the manifest of {reference.name} is of an unsupported form")
         digest = _choose(document["manifests"], reference)

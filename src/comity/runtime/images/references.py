@@ -24,6 +24,10 @@ class Reference(Struct, frozen=True):
         """Return what to ask a registry for: the digest if there is one, else the tag."""
         return self.digest or self.tag
 
+    def at(self, digest: str) -> str:
+        """Return the image's name with a digest, which names the same image for ever."""
+        return f"{self.host}/{self.name}@{digest}" if self.host else f"{self.name}@{digest}"
+
 
 def parse(text: str) -> Reference:
     """Return the parts of a reference.

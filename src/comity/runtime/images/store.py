@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from comity.core.errors import UserError
 from comity.runtime.containers.errors import ImageRefused
 from comity.runtime.images import credentials, manifests, references, sources, unpacking
 from comity.runtime.images.credentials import Logins
@@ -40,6 +41,8 @@ class Kept(Struct, frozen=True):
     name: str
     digest: str
     """Of its configuration: two names with the same one are the same image."""
+    reference: str
+    """Its name with the digest that the name stood for; empty for what an older agent pulled."""
     layers: tuple[str, ...]
     size_bytes: int
     """Of its archives, as they came; layers may be shared with others."""
@@ -84,7 +87,10 @@ class ImageStore:
         Raises:
             ImageRefused: it is not to be had; nothing of it stays.
         """
-        logins = credentials.parse(login) if login else {}
+        try:
+            logins = credentials.parse(login) if login else {}
+        except UserError as error:
+            raise ImageRefused(f"image {text}: {error}") from error
         key = f"{text} {hash(login)}"
         running = self._running.get(key)
         if running is None:
@@ -99,7 +105,7 @@ class ImageStore:
             return found
         pull = self.pulls[text] = Pull(text)
         source = sources.source_for(reference, self._settings, logins, pull.count)
-        manifest = manifests.find(source, reference)
+        manifest, named = manifests.find(source, reference)
         layers = manifest["layers"]
         pull.total_bytes = sum(one.get("size", 0) for one in layers)
         digests = [one["digest"] for one in layers]
@@ -116,7 +122,7 @@ class ImageStore:
                 ]
                 for job in jobs:
                     job.result()
-            return self._keep(text, manifest, config)
+            return self._keep(text, reference.at(named), manifest, config)
         except OSError as error:
             raise ImageRefused(f"image {text} cannot be stored: {error}") from error
         finally:
@@ -172,9 +178,12 @@ class ImageStore:
                 raise
             shutil.rmtree(draft)  # another pull, of another image with this layer, was faster
 
-    def _keep(self, text: str, manifest: manifests.Document, config: dict[str, Any]) -> Image:
+    def _keep(
+        self, text: str, named: str, manifest: manifests.Document, config: dict[str, Any]
+    ) -> Image:
         found = {
             "name": text,
+            "reference": named,
             "digest": manifest["config"]["digest"],
             "layers": [one["digest"] for one in manifest["layers"]],
             "size": sum(one.get("size", 0) for one in manifest["layers"]),
@@ -203,22 +212,21 @@ class ImageStore:
         with self._lock:
             return self._images()
 
+    def kept(self, text: str) -> Kept | None:
+        """Return an image that is here whole, without looking elsewhere.
+
+        Raises:
+            ImageInvalid: the name is none of an image.
+        """
+        references.parse(text)
+        if self._found(text) is None:
+            return None
+        with self._lock:
+            return _kept(self._record(text))
+
     def _images(self) -> list[Kept]:
-        found = []
-        for record in (self._directory / "images").glob("*.json"):
-            try:
-                held = json.loads(record.read_bytes())
-                found.append(
-                    Kept(
-                        name=held.get("name") or record.stem.replace("%", "/"),
-                        digest=held.get("digest", ""),
-                        layers=tuple(held["layers"]),
-                        size_bytes=held.get("size", 0),
-                        used_at=record.stat().st_mtime,
-                    )
-                )
-            except (ValueError, KeyError, FileNotFoundError):
-                continue  # damaged: pulled again when it is asked for
+        records = (self._directory / "images").glob("*.json")
+        found = [one for one in map(_kept, records) if one is not None]
         return sorted(found, key=lambda one: -one.used_at)
 
     def prune(self, in_use: set[str]) -> list[Kept]:
@@ -258,3 +266,19 @@ class ImageStore:
             working_directory=config.get("WorkingDir") or "/",
             user=config.get("User") or "",
         )
+
+
+def _kept(record: Path) -> Kept | None:
+    """Return what a record says; None when it is damaged: it is pulled again when asked for."""
+    try:
+        held = json.loads(record.read_bytes())
+        return Kept(
+            name=held.get("name") or record.stem.replace("%", "/"),
+            digest=held.get("digest", ""),
+            reference=held.get("reference", ""),
+            layers=tuple(held["layers"]),
+            size_bytes=held.get("size", 0),
+            used_at=record.stat().st_mtime,
+        )
+    except (ValueError, KeyError, FileNotFoundError):
+        return None

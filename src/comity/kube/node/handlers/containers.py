@@ -2,10 +2,20 @@
 
 import os
 
+from comity.core.containers import IMAGE_FAULT, START_FAULT
 from comity.core.effects import CancelTimer, Outbox
 from comity.core.instants import Instant
-from comity.kube.node import actions, addresses, backoffs, lifecycle, probing, stopping, views
-from comity.kube.node.handlers import table
+from comity.kube.node import (
+    actions,
+    addresses,
+    backoffs,
+    events,
+    lifecycle,
+    probing,
+    stopping,
+    views,
+)
+from comity.kube.node.handlers import finding, images, table
 from comity.kube.node.inputs import (
     ContainerExited,
     ContainerLaunched,
@@ -14,30 +24,18 @@ from comity.kube.node.inputs import (
     LaunchFailed,
     RetryDue,
 )
-from comity.kube.node.outbox import RemoveContainer, RunHook
+from comity.kube.node.outbox import SANDBOX_FAULT, RemoveContainer, RunHook
 from comity.kube.node.state import NEVER, Container, Pod, Stage, State, Terminated
 
 _HOOK_TIMEOUT_S = 3600.0
 _UNKNOWN_EXIT = 137
-_IMAGE_ERROR = "image: "
-"""How the agent starts the text of a launch that failed because of its image."""
-
-
-def _find(
-    state: State, uid: str, name: str, container_id: str
-) -> tuple[Pod | None, Container | None]:
-    """Return the pod and the container whose live incarnation this is; (None, None) if stale."""
-    pod = state.pods.get(uid)
-    container = pod.container(name) if pod is not None else None
-    if container is None or container.live_id != container_id:
-        return None, None
-    return pod, container
+_START_EXIT = 128
 
 
 @table.on(ContainerLaunched)
 def on_container_launched(state: State, item: ContainerLaunched, now: Instant, out: Outbox) -> None:
     """Take the incarnation over as the running one; only the one before it keeps its logs."""
-    pod, container = _find(state, item.uid, item.name, item.container_id)
+    pod, container = finding.incarnation(state, item.uid, item.name, item.container_id)
     if pod is None or container is None or container.stage is not Stage.LAUNCHING:
         return
     pod.ip = item.pod_ip
@@ -52,8 +50,9 @@ def on_container_launched(state: State, item: ContainerLaunched, now: Instant, o
     container.kill_at = NEVER
     container.waiting_reason = container.waiting_message = container.stop_message = ""
     container.pull.delay_s = 0.0
+    _tell_created(pod, container, out)
     text = f"Started container {container.name}"
-    lifecycle.record(pod, "Started", text, out, container=container, kind="Normal")
+    events.record(pod, "Started", text, out, container=container, kind="Normal")
     if pod.stop is None:
         _post_start(state, pod, container, out)
         probing.begin(pod, container, now, out)
@@ -79,7 +78,7 @@ def _post_start(state: State, pod: Pod, container: Container, out: Outbox) -> No
 @table.on(LaunchFailed)
 def on_launch_failed(state: State, item: LaunchFailed, now: Instant, out: Outbox) -> None:
     """Wait with the reason that Kubernetes has for it, and try again later."""
-    pod, container = _find(state, item.uid, item.name, item.container_id)
+    pod, container = finding.incarnation(state, item.uid, item.name, item.container_id)
     if pod is None or container is None or container.stage is not Stage.LAUNCHING:
         return
     container.stage = Stage.IDLE
@@ -87,44 +86,72 @@ def on_launch_failed(state: State, item: LaunchFailed, now: Instant, out: Outbox
     container.kill_at = NEVER
     out.launches.append(RemoveContainer(item.container_id))
     if pod.stop is None:
-        _wait_after_failure(pod, container, item.message, now, out)
+        _take_failure(pod, container, item, now, out)
     lifecycle.advance(state, pod, now, out)
 
 
-def _wait_after_failure(
-    pod: Pod, container: Container, message: str, now: Instant, out: Outbox
+def _take_failure(
+    pod: Pod, container: Container, item: LaunchFailed, now: Instant, out: Outbox
 ) -> None:
-    image = container.spec.get("image")
-    if message.startswith(_IMAGE_ERROR):
-        text = message.removeprefix(_IMAGE_ERROR)
-        is_first = not container.pull.delay_s
-        container.waiting_reason = "ErrImagePull" if is_first else "ImagePullBackOff"
-        container.waiting_message = (
-            text if is_first else f'Back-off pulling image "{image}": {text}'
-        )
-        told = f'Failed to pull image "{image}": {text}'
+    text = item.message
+    if text.startswith(IMAGE_FAULT):
+        images.failed(pod, container, text.removeprefix(IMAGE_FAULT), now, out)
+        return
+    if text.startswith(START_FAULT):
+        _note_failed_start(pod, container, item, now, out)
+        return
+    if text.startswith(SANDBOX_FAULT):
+        events.record(pod, "FailedCreatePodSandBox", text, out)
+        container.waiting_reason = "ContainerCreating"
     else:
+        events.record(pod, "Failed", f"Error: {text}", out, container=container)
         container.waiting_reason = "CreateContainerError"
-        container.waiting_message = message
-        told = f"Error: {message}"
-    lifecycle.record(pod, "Failed", told, out, container=container)
+    container.waiting_message = text
     until = backoffs.after_failure(container.pull, now)
     lifecycle.retry_later(pod, container, until, out)
+
+
+def _note_failed_start(
+    pod: Pod, container: Container, item: LaunchFailed, now: Instant, out: Outbox
+) -> None:
+    """A container that was made but whose command cannot run has ended, as a kubelet sees it."""
+    _tell_created(pod, container, out)
+    events.record(pod, "Failed", f"Error: {item.message}", out, container=container)
+    container.runs += 1
+    container.previous_exit = container.exit
+    container.exit = Terminated(
+        container_id=item.container_id,
+        exit_code=_START_EXIT,
+        reason="StartError",
+        message=item.message,
+        started_at=NEVER,
+        finished_at=now,
+    )
+    container.waiting_reason, container.waiting_message = "RunContainerError", item.message
+    if views.wants_restart(pod, container):
+        lifecycle.back_off(pod, container, now, out)
+
+
+def _tell_created(pod: Pod, container: Container, out: Outbox) -> None:
+    text = f"Created container: {container.name}"
+    events.record(pod, "Created", text, out, container=container, kind="Normal")
 
 
 @table.on(RetryDue)
 def on_retry_due(state: State, item: RetryDue, now: Instant, out: Outbox) -> None:
     """Look again; a container that is not due, or has gone, is none of this timer's business."""
     pod = state.pods.get(item.uid)
-    if pod is not None:
+    container = pod.container(item.name) if pod is not None else None
+    if pod is not None and container is not None:
+        images.back_off(pod, container, now, out)
         lifecycle.advance(state, pod, now, out)
 
 
 @table.on(ContainerExited)
 def on_container_exited(state: State, item: ContainerExited, now: Instant, out: Outbox) -> None:
     """Note how the incarnation ended; the restart policy says what follows."""
-    pod, container = _find(state, item.uid, item.name, item.container_id)
-    if pod is None or container is None or container.stage is Stage.LAUNCHING:
+    pod, container = finding.incarnation(state, item.uid, item.name, item.container_id)
+    if pod is None or container is None or container.stage in (Stage.PULLING, Stage.LAUNCHING):
         return
     container.previous_exit = container.exit
     container.exit = _terminated(container, item, now)
@@ -164,13 +191,13 @@ def _terminated(container: Container, item: ContainerExited, now: Instant) -> Te
 @table.on(HookFinished)
 def on_hook_finished(state: State, item: HookFinished, now: Instant, out: Outbox) -> None:
     """Go on after a hook: preStop lets SIGTERM follow; a failed postStart stops the container."""
-    pod, container = _find(state, item.uid, item.name, item.container_id)
+    pod, container = finding.incarnation(state, item.uid, item.name, item.container_id)
     if pod is None or container is None:
         return
     if item.error:
         is_post = item.hook == "postStart"
         reason = "FailedPostStartHook" if is_post else "FailedPreStopHook"
-        lifecycle.record(
+        events.record(
             pod, reason, f"{item.hook} hook failed: {item.error}", out, container=container
         )
     if item.hook == "preStop" and container.stage is Stage.STOPPING:
@@ -185,6 +212,6 @@ def on_hook_finished(state: State, item: HookFinished, now: Instant, out: Outbox
 @table.on(GraceOver)
 def on_grace_over(state: State, item: GraceOver, now: Instant, out: Outbox) -> None:
     """Kill what is left of an incarnation; a stale timer finds none."""
-    _, container = _find(state, item.uid, item.name, item.container_id)
+    _, container = finding.incarnation(state, item.uid, item.name, item.container_id)
     if container is not None and container.stage is Stage.STOPPING:
         stopping.kill(container, out)

@@ -4,7 +4,7 @@ from typing import Any
 
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import launches, lifecycle, stopping, volumes
+from comity.kube.node import events, launches, lifecycle, stopping, volumes
 from comity.kube.node.handlers import table
 from comity.kube.node.inputs import (
     ConfigDue,
@@ -72,14 +72,14 @@ def _warn(pod: Pod, out: Outbox) -> None:
     """Say what of the spec this node does not do, or does differently."""
     if fields := launches.ignored(pod):
         text = f"This node does not apply {', '.join(fields)}"
-        lifecycle.record(pod, "UnsupportedFields", text, out)
+        events.record(pod, "UnsupportedFields", text, out)
     for container in pod.containers:
         if launches.is_host(container) and container.spec.get("volumeMounts"):
             text = (
                 "A container of image host sees the machine's files: its volumes are linked at "
                 "their mount paths below the sandbox, and COMITY_VOLUME_<NAME> says where they are"
             )
-            lifecycle.record(pod, "VolumesLinked", text, out, container=container, kind="Normal")
+            events.record(pod, "VolumesLinked", text, out, container=container, kind="Normal")
 
 
 @table.on(TaskRefused)
@@ -233,6 +233,6 @@ def on_deadline_reached(state: State, item: DeadlineReached, now: Instant, out: 
         return
     pod.reason = "DeadlineExceeded"
     pod.message = "Pod was active on the node longer than the specified deadline"
-    lifecycle.record(pod, pod.reason, pod.message, out, kind="Normal")
+    events.record(pod, pod.reason, pod.message, out, kind="Normal")
     stopping.begin(pod, StopReason.DEADLINE, stopping.grace_of(pod), now)
     lifecycle.advance(state, pod, now, out)

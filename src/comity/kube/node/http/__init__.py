@@ -251,10 +251,18 @@ def _flag(request: Request, name: str) -> bool:
     return (request.arg(name) or "").lower() in ("true", "1")
 
 
+_WORDS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+"""The kubelet's words for some reasons."""
+
+
 def _why_none(pod: str, container: Container, *, is_previous: bool) -> str:
     if is_previous:
         return f'previous terminated container "{container.name}" in pod "{pod}" not found'
     reason = container.waiting_reason or "ContainerCreating"
+    reason = _WORDS.get(reason, reason)
     return f'container "{container.name}" in pod "{pod}" is waiting to start: {reason}'
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from comity.core.errors import ComityError
 from comity.kube.node.addresses import POD_IP
+from comity.kube.node.outbox import SANDBOX_FAULT
 from comity.kube.node.state import Json
 from comity.runtime.http import Client, HttpError, Response
 
@@ -35,6 +36,10 @@ class LaunchRefused(ComityError):
     """The agent did not start the container: its text says why."""
 
 
+class NoSuchName(ComityError):
+    """No image can have a name: the text says why."""
+
+
 class Ended(Struct, frozen=True):
     """How a container ended; `wait_status` None: the agent does not know."""
 
@@ -47,7 +52,8 @@ class AgentContainers:
     """The containers below our own."""
 
     def __init__(self, url: str, parent: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        self._url = url
+        self._url = f"{url}/api/v1"
+        self._images_url = f"{url}/images"
         self._parent = {"value": parent}
         self.pods: dict[str, str] = {}
         """The pod of each container."""
@@ -60,6 +66,27 @@ class AgentContainers:
     async def close(self) -> None:
         """Drop the connections."""
         await self._client.close()
+
+    async def find_image(self, image: str) -> Json | None:
+        """Return what the agent knows of an image that it has; None when it has it not.
+
+        Raises:
+            NoSuchName: no image can have this name.
+            LaunchRefused: the agent has no images at all.
+        """
+        answer = await self._post(self._images_url, {"name": image, "pull": False}, _CALL_TIMEOUT_S)
+        if answer.status == 400:
+            raise NoSuchName(_text(answer))
+        return None if answer.status == 404 else _image(answer)
+
+    async def pull_image(self, image: str, login: str) -> Json:
+        """Let the agent fetch an image; return what it knows of it then.
+
+        Raises:
+            LaunchRefused: it could not.
+        """
+        body = {"name": image, "docker_config": login}
+        return _image(await self._post(self._images_url, body, _LAUNCH_TIMEOUT_S))
 
     async def launch(self, uid: str, sandbox: Json, container_id: str, payload: Json) -> str:
         """Start a container in the sandbox of a pod, which is made if it is not there.
@@ -81,7 +108,7 @@ class AgentContainers:
         try:
             answer = await self._launch(self._pod(uid), sandbox)
         except LaunchRefused as error:
-            raise LaunchRefused(f"failed to create the pod's sandbox: {error}") from error
+            raise LaunchRefused(f"{SANDBOX_FAULT}{error}") from error
         self._made[uid] = _address(answer)
 
     async def wait(self, container_id: str) -> Ended:
@@ -175,16 +202,26 @@ class AgentContainers:
             _log.warning("agent did not remove %s: %s", name["value"], _text(answer))
 
     async def _call(self, kind: str, payload: Json, timeout_s: float) -> Response:
-        """Make a call until the agent answers it with anything but 503."""
-        body = msgspec.json.encode({"type": kind, kind.lower(): payload})
+        return await self._post(self._url, {"type": kind, kind.lower(): payload}, timeout_s)
+
+    async def _post(self, url: str, payload: Json, timeout_s: float) -> Response:
+        """Make a request until the agent answers it with anything but 503."""
+        body = msgspec.json.encode(payload)
         delay_s = _RETRY_FIRST_S
         while True:
             with contextlib.suppress(HttpError):
-                answer = await self._client.request("POST", self._url, body, timeout_s=timeout_s)
+                answer = await self._client.request("POST", url, body, timeout_s=timeout_s)
                 if answer.status != 503:
                     return answer
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+
+def _image(answer: Response) -> Json:
+    if answer.status != 200:
+        raise LaunchRefused(_text(answer))
+    found: Json = msgspec.json.decode(answer.body)
+    return found
 
 
 def _address(answer: Response) -> str:

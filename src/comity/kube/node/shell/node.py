@@ -18,7 +18,7 @@ from comity.kube.node.logs import Timeline
 from comity.kube.node.machine import NodeMachine
 from comity.kube.node.shell import heartbeats, podsync
 from comity.kube.node.shell.acting import Actor
-from comity.kube.node.shell.agents import AgentContainers, LaunchRefused
+from comity.kube.node.shell.agents import AgentContainers, LaunchRefused, NoSuchName
 from comity.kube.node.shell.api import NodeApi
 from comity.kube.node.shell.disk import DiskError, PodDisk
 from comity.kube.node.shell.events import EventRecorder
@@ -49,9 +49,7 @@ class Node:
         context = ssl.create_default_context(cadata=data.ca or None)
         self._api = NodeApi(data.apiserver, data.token, Client(ssl=context))
         bearer = (("Authorization", f"Bearer {config.token}"),) if config.token else ()
-        self._containers = AgentContainers(
-            f"http://{config.agent}/api/v1", config.container_id, bearer
-        )
+        self._containers = AgentContainers(f"http://{config.agent}", config.container_id, bearer)
         self._disk = PodDisk(config.sandbox, self._containers.pods)
         self._actor = Actor(self._containers, self._disk)
         self._events = EventRecorder(self._api, facts.name)
@@ -63,6 +61,8 @@ class Node:
         self._http = NodeHttp(self.machine.state, data.kubelet_token, self._log_of, inside)
         self._server = Server(self._http.router.handle, authenticate=self._http.authenticate)
         self._effects: dict[type, Callable[[Any], Coroutine[Any, Any, None]]] = {
+            outbox.FindImage: self._find_image,
+            outbox.PullImage: self._pull_image,
             outbox.LaunchContainer: self._launch,
             outbox.KillContainer: self._kill,
             outbox.RemoveContainer: self._remove,
@@ -108,6 +108,45 @@ class Node:
                 task_id=Id(value=effect.task_id),
                 state=TaskState(effect.state),
                 message=effect.message or None,
+            )
+        )
+
+    # images
+
+    async def _find_image(self, effect: outbox.FindImage) -> None:
+        name = (effect.uid, effect.name, effect.container_id)
+        found, fault = None, ""
+        try:
+            found = await self._containers.find_image(effect.image)
+        except NoSuchName as error:
+            fault = str(error)
+        except LaunchRefused as error:
+            self.driver.put(inputs.PullFailed(*name, str(error)))
+            return
+        self.driver.put(
+            inputs.ImageSought(
+                uid=effect.uid,
+                name=effect.name,
+                container_id=effect.container_id,
+                image_id=_image_id(found) if found is not None else "",
+                fault=fault,
+            )
+        )
+
+    async def _pull_image(self, effect: outbox.PullImage) -> None:
+        try:
+            found = await self._containers.pull_image(effect.image, effect.login)
+        except LaunchRefused as error:
+            name = (effect.uid, effect.name, effect.container_id)
+            self.driver.put(inputs.PullFailed(*name, str(error)))
+            return
+        self.driver.put(
+            inputs.ImagePulled(
+                uid=effect.uid,
+                name=effect.name,
+                container_id=effect.container_id,
+                image_id=_image_id(found),
+                size_bytes=int(found.get("size_bytes") or 0),
             )
         )
 
@@ -223,3 +262,7 @@ class Node:
             now = self.driver.clock.now()
             for container_id, timeline in self._timelines.items():
                 timeline.note(self._disk.logs(container_id), now)
+
+
+def _image_id(found: dict[str, Any]) -> str:
+    return str(found.get("reference") or found.get("digest") or found.get("name") or "")
