@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from support.clusters import Cluster, eventually
-from support.images import MARKS, busybox, write_layout
+from support.clusters import eventually
+from support.image_clusters import image_cluster
+from support.images import MARKS
 
 pytestmark = MARKS
 _PROGRAMS = "sh echo cat ls sleep test true id touch hostname grep df stat tail ps"
@@ -14,19 +15,8 @@ _PROGRAMS = "sh echo cat ls sleep test true id touch hostname grep df stat tail 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Give a cluster whose agents find the image `box` in a layout."""
-    layouts = tmp_path_factory.mktemp("layouts")
-    base = busybox(programs=_PROGRAMS.split())
-    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin"]})
-    made = Cluster(
-        tmp_path_factory.mktemp("cluster"),
-        *("--agents", "1", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
-    )
-    try:
-        made.up()
-        made.dcos("cluster", "setup", made.urls["gateway"])
+    with image_cluster(tmp_path_factory, _PROGRAMS) as made:
         yield made
-    finally:
-        made.down()
 
 
 def apply(kubernetes, name, *containers, **spec):

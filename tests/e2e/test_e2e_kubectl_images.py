@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from support.clusters import KUBECTL, Cluster, eventually
-from support.images import MARKS, busybox, write_layout
+from support.clusters import KUBECTL, eventually
+from support.image_clusters import image_cluster
+from support.images import MARKS
 from support.ptys import Person
 
 pytestmark = MARKS
@@ -18,20 +19,9 @@ _PROGRAMS = "sh echo cat ls sleep test id tar mkdir stty head tr httpd"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Give a cluster whose agent finds the image `box` in a layout."""
-    layouts = tmp_path_factory.mktemp("layouts")
-    base = busybox(programs=_PROGRAMS.split())
-    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin", "FROM_IMAGE=yes"]})
-    made = Cluster(
-        tmp_path_factory.mktemp("cluster"),
-        *("--agents", "1", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
-    )
-    try:
-        made.up()
-        made.dcos("cluster", "setup", made.urls["gateway"])
+    """Give a cluster whose agents find the image `box` in a layout."""
+    with image_cluster(tmp_path_factory, _PROGRAMS, env=["FROM_IMAGE=yes"]) as made:
         yield made
-    finally:
-        made.down()
 
 
 def pod(kubernetes, name, script, **fields):

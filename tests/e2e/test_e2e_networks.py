@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from support.clusters import KUBECTL, Cluster, eventually
-from support.images import MARKS, busybox, write_layout
+from support.clusters import KUBECTL, eventually
+from support.image_clusters import image_cluster
+from support.images import MARKS
 from support.networks import MARKS as NETWORK_MARKS
 
 pytestmark = [*MARKS, *NETWORK_MARKS]
@@ -20,19 +21,8 @@ SERVE = "echo $WHO > /who; exec httpd -f -p 8080 -h /"
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Give a cluster whose agents find the image `box` in a layout."""
-    layouts = tmp_path_factory.mktemp("layouts")
-    base = busybox(programs=_PROGRAMS.split())
-    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin"]})
-    made = Cluster(
-        tmp_path_factory.mktemp("cluster"),
-        *("--agents", "2", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
-    )
-    try:
-        made.up()
-        made.dcos("cluster", "setup", made.urls["gateway"])
+    with image_cluster(tmp_path_factory, _PROGRAMS, options=["--agents", "2"]) as made:
         yield made
-    finally:
-        made.down()
 
 
 def ask(host, port):

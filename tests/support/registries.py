@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +30,7 @@ class Registry:
         directory.mkdir(parents=True, exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.host = "127.0.0.1:{}".format(free.getsockname()[1])
+            self.host = f"127.0.0.1:{free.getsockname()[1]}"
         config = {
             "version": "0.1",
             "log": {"level": "error"},
@@ -135,14 +134,3 @@ class Registry:
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
-
-
-def cluster_options(*more):
-    """Return what `comity up` is told for tests of images: one agent, and where images are."""
-    return ("--agents", "1", "--cpus", "8", "--mem", "8192", *map(str, more))
-
-
-def layouts_in(directory: Path) -> Path:
-    """Return a directory for OCI layouts."""
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
