@@ -30,23 +30,21 @@ def on_image_sought(state: State, item: ImageSought, now: Instant, out: Outbox) 
         return
     image = container.spec.get("image") or ""
     policy = container.spec.get("imagePullPolicy")
+    quoted = f'"{image}"'
     if item.fault:
-        told = (
-            "InspectFailed",
-            f'Failed to apply default image tag "{image}": couldn\'t parse image name '
-            f'"{image}": {item.fault}',
-        )
+        why = f"couldn't parse image name {quoted}: {item.fault}"
+        told = ("InspectFailed", f"Failed to apply default image tag {quoted}: {why}")
         _refuse(pod, container, "InvalidImageName", told, now, out)
     elif item.image_id and policy != "Always":
         container.image_id = item.image_id
         _tell(
-            pod, container, ("Pulled", f'Container image "{image}" already present on machine'), out
+            pod, container, ("Pulled", f"Container image {quoted} already present on machine"), out
         )
         lifecycle.launch(state, pod, container, now, out)
     elif policy == "Never":
         told = (
             "ErrImageNeverPull",
-            f'Container image "{image}" is not present with pull policy of Never',
+            f"Container image {quoted} is not present with pull policy of Never",
         )
         _refuse(pod, container, "ErrImageNeverPull", told, now, out)
     else:
