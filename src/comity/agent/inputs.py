@@ -29,6 +29,14 @@ class ContainerStarted(Struct, frozen=True, tag=True):
     joined: tuple[Joined, ...] = ()
 
 
+class ImagePulling(Struct, frozen=True, tag=True):
+    """The image of a container is being pulled; `total_bytes` is 0 until that is known."""
+
+    container_id: str
+    done_bytes: int
+    total_bytes: int
+
+
 class ContainerFailed(Struct, frozen=True, tag=True):
     """A container could not be started. `image` says that the image is why."""
 
@@ -185,6 +193,7 @@ Input = (
     MasterSaid
     | LinkLost
     | ContainerStarted
+    | ImagePulling
     | ContainerFailed
     | ContainerExited
     | LauncherFound

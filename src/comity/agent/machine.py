@@ -14,6 +14,7 @@ from comity.agent.handlers import (  # their import fills the table
     operating,
     playing,
     probing,
+    pulling,
     reporting,
 )
 from comity.agent.state import State
@@ -30,6 +31,7 @@ HANDLERS = (
     operating,
     playing,
     probing,
+    pulling,
     reporting,
 )
 

@@ -1,5 +1,6 @@
 """Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -186,6 +187,9 @@ class Registry:
         self.layout = layout
         self.url = ""
         self.asked = []
+        self.opened = asyncio.Event()
+        """While it is not set, layers do not come."""
+        self.opened.set()
 
     async def handle(self, request):
         self.asked.append(request.path)
@@ -197,6 +201,8 @@ class Registry:
         kind, _, wanted = request.path.removeprefix("/v2/box/").partition("/")
         if kind == "manifests" and wanted == "latest":
             wanted = json.loads((self.layout / "index.json").read_text())["manifests"][0]["digest"]
+        if kind == "blobs":
+            await self.opened.wait()
         blob = self.layout / "blobs" / "sha256" / wanted.removeprefix("sha256:")
         if not blob.is_file():
             return Response(404, b"{}")
@@ -219,6 +225,31 @@ async def test_a_registry_with_tokens_is_asked_once(kernel, layouts):
         await mesos.launch({"id": "c", **image(f"{host}:{port}/box:none", shell=False)})
         failed = await mesos.until_state("c", S.FAILED)
         assert "is not in the registry" in failed.message
+    await server.stop()
+
+
+async def test_a_pull_is_told_to_its_framework_and_holds_up_nobody_else(kernel, layouts):
+    registry = Registry(layouts / "box")
+    registry.opened.clear()
+    server = Server(registry.handle)
+    host, port = await server.start("127.0.0.1", 0)
+    registry.url = f"http://{host}:{port}"
+    async with kernel.scheduler() as mesos:
+        slow = [f"slow-{number}" for number in range(6)]
+        name = f"{host}:{port}/box"
+        await mesos.launch(*({"id": one, **image(name, shell=False)} for one in slow))
+        text = f"Pulling image {name}"
+
+        def told(text):
+            starting = [one for one in mesos.statuses if one.state is S.STARTING]
+            return {one.task_id.value for one in starting if (one.message or "").startswith(text)}
+
+        await mesos.until(lambda: told(text) == set(slow))
+        await mesos.launch({"id": "quick", **image("box", shell=False)})
+        await mesos.until_state("quick", S.FINISHED)
+        registry.opened.set()
+        for one in slow:
+            await mesos.until_state(one, S.FINISHED)
     await server.stop()
 
 

@@ -11,7 +11,7 @@ from comity.agent.inputs import (
     LauncherFound,
 )
 from comity.agent.outbox import DestroyContainer, LaunchContainer
-from comity.agent.state import Container, Ending, Executor, State, Task
+from comity.agent.state import Container, Ending, Executor, State
 from comity.agent.table import table
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
@@ -39,21 +39,8 @@ def on_container_started(state: State, item: ContainerStarted, now: Instant, out
     if container.is_killed:
         ending.kill_now(state, container, out)
         return
-    for executor, task in _tasks_in(state, container):
+    for executor, task in playing.tasks_in(state, container):
         playing.started(state, executor, task, now, out)
-
-
-def _tasks_in(state: State, container: Container) -> list[tuple[Executor, Task]]:
-    """Return the tasks that a container is: its executor's one command, or one of a group."""
-    if container.task is not None:
-        executor = state.tasks.get(container.task)
-        task = executor.tasks.get(container.task[1]) if executor is not None else None
-        runs = task is not None and not task.state.is_terminal
-        return [(executor, task)] if executor is not None and task is not None and runs else []
-    if container.executor is None:
-        return []
-    executor = state.executors[container.executor]
-    return [(executor, task) for task in executor.live_tasks] if executor.is_command else []
 
 
 @table.on(ContainerFailed)
@@ -98,7 +85,7 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
 
 def _group_task_ended(state: State, container: Container, now: Instant, out: Outbox) -> None:
     """The container of a group's task ended, or did not start; its record stays for its parent."""
-    tasks = _tasks_in(state, container)
+    tasks = playing.tasks_in(state, container)
     ending.nested_exited(state, container, out)
     for executor, task in tasks:
         playing.task_ended(state, executor, container, task, now, out)
@@ -174,7 +161,7 @@ def _resume_container(state: State, container: Container, now: Instant, out: Out
     if container.spec.is_pod and not container.has_process:
         # Made once more if need be; one that was on its way is heard of in any case.
         out.launches.append(LaunchContainer(container.spec))
-    for played, task in _tasks_in(state, container):
+    for played, task in playing.tasks_in(state, container):
         playing.resume(state, played, task, now, out)
     if executor is not None and not executor.is_built_in:
         due = ExecutorDue(executor.framework_id, executor.id, container.id)

@@ -18,6 +18,19 @@ GROUP_ENDS = (v1.TaskState.FAILED, v1.TaskState.KILLED)
 """Ends of a task that end its group, too."""
 
 
+def tasks_in(state: State, container: Container) -> list[tuple[Executor, Task]]:
+    """Return the tasks that a container is: its executor's one command, or one of a group."""
+    if container.task is not None:
+        executor = state.tasks.get(container.task)
+        task = executor.tasks.get(container.task[1]) if executor is not None else None
+        runs = task is not None and not task.state.is_terminal
+        return [(executor, task)] if executor is not None and task is not None and runs else []
+    if container.executor is None:
+        return []
+    executor = state.executors[container.executor]
+    return [(executor, task) for task in executor.live_tasks] if executor.is_command else []
+
+
 def started(state: State, executor: Executor, task: Task, now: Instant, out: Outbox) -> None:
     """Say that a task's container runs, and begin to look after it."""
     task.started_at = now

@@ -3,11 +3,18 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from comity.agent.inputs import ContainerExited, ContainerFailed, ContainerStarted, ProbeDone
+from comity.agent.inputs import (
+    ContainerExited,
+    ContainerFailed,
+    ContainerStarted,
+    ImagePulling,
+    ProbeDone,
+)
 from comity.agent.outbox import (
     DestroyContainer,
     EndAgent,
@@ -34,6 +41,7 @@ from comity.runtime.containers.containerizer import Containerizer, make_sandbox
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
 from comity.runtime.fetcher_cache import FetcherCache
+from comity.runtime.images.store import Pull
 from comity.runtime.launcher.client import LauncherClient
 
 Effect = (
@@ -115,7 +123,7 @@ class Actor:
                 await asyncio.to_thread(
                     fetcher.fetch_all, effect.uris, spec.sandbox, self._cache, spec.user or ""
                 )
-            order = await self._containerizer.prepare(spec)
+            order = await self._containerizer.prepare(spec, self._hears(spec))
         except (ContainerRefused, fetcher.FetchFailed) as error:
             is_image = isinstance(error, ImageRefused)
             self._driver.put(ContainerFailed(spec.id, str(error), is_image))
@@ -131,6 +139,12 @@ class Actor:
             self._driver.put(ContainerFailed(spec.id, "killed before it was started"))
             return
         self._launcher.order(**order)
+
+    def _hears(self, spec: Spec) -> Callable[[Pull], None]:
+        def heard(pull: Pull) -> None:
+            self._driver.put(ImagePulling(spec.id, pull.done_bytes, pull.total_bytes))
+
+        return heard
 
     def _with_token(self, spec: Spec) -> Spec:
         """Add what an executor of the framework's proves by who it is; it is stored nowhere."""

@@ -159,6 +159,8 @@ def _lives(
         if condition != "Starting":  # nothing is lost if a crash forgets this step
             out.writes.append(Write(instance_key(instance.task_id), encode(instance)))
         touch(state, instance.app_id, now, out)
+    is_progress = condition == instance.condition == "Starting" and bool(status.message)
+    if news or is_progress:
         ending.report(state, instance, status, now, out)
     if status.healthy is not None:
         health.on_agent_health(state, instance, status, now, out)

@@ -14,7 +14,7 @@ from comity.core.networks import Joined
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import accounting, pause, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
-from comity.runtime.containers.oci import OciContainers
+from comity.runtime.containers.oci import Heard, OciContainers
 from comity.runtime.containers.pods import Pods, Sandbox
 from comity.runtime.networks.networks import Networks
 
@@ -59,10 +59,11 @@ class Containerizer:
         """Whether image containers can be started here."""
         return self.oci is not None and self.oci.runtime is not None
 
-    async def prepare(self, spec: Spec) -> dict[str, Any] | None:
+    async def prepare(self, spec: Spec, heard: Heard | None = None) -> dict[str, Any] | None:
         """Make everything a container needs, and return the launcher's order to start it.
 
-        There is nothing to start of a pod, unless it shares a PID namespace.
+        There is nothing to start of a pod, unless it shares a PID namespace. `heard` is told of
+        the pull of its image, if there is one.
 
         Raises:
             ContainerRefused: it cannot be started as described.
@@ -82,8 +83,9 @@ class Containerizer:
             return process.order(spec, self.cgroups, sandbox)
         if self.oci is None or self.oci.runtime is None:
             raise ImageRefused(f"image '{spec.image}' cannot run on this agent: {self.no_oci}")
+        image = await self.oci.image(spec, heard)  # outside: others need not wait for a pull
         async with self._preparing:
-            return await self.oci.order(spec)
+            return await self.oci.order(spec, image)
 
     async def _pausing(self, spec: Spec, joined: dict[str, str]) -> dict[str, Any] | None:
         """Return the order for the process that a pod's PID namespace needs; others need none."""

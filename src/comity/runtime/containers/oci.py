@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from comity.runtime.containers import bundles, kernel, pause, provided, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
-from comity.runtime.images.store import ImageStore
+from comity.runtime.images.store import Image, ImageStore, Pull
 from comity.runtime.launcher.program import CONSOLE
+
+Heard = Callable[[Pull], None]
+"""Hears of a pull."""
 
 
 def can_overlay(directory: Path) -> bool:
@@ -65,16 +69,27 @@ class OciContainers:
         self._bundles.mkdir(parents=True, exist_ok=True)
         self._root.mkdir(parents=True, exist_ok=True)
 
-    async def order(self, spec: Spec) -> dict[str, Any]:
+    async def image(self, spec: Spec, heard: Heard | None) -> Image | None:
+        """Return the image of a container, pulled if need be; None for what runs inside another.
+
+        Raises:
+            ImageRefused: it is not to be had.
+        """
+        if spec.inside is not None:
+            return None
+        assert spec.image is not None
+        return await self.images.get(
+            spec.image, cached=spec.image_cached, login=spec.image_login, heard=heard
+        )
+
+    async def order(self, spec: Spec, image: Image | None) -> dict[str, Any]:
         """Prepare a container and return the launcher's order for it.
 
         Raises:
             ContainerRefused: the image or the description; nothing of it stays.
         """
-        if spec.inside is not None:
+        if image is None:
             return self._order(spec, self._exec(spec))
-        assert spec.image is not None
-        image = await self.images.get(spec.image, cached=spec.image_cached, login=spec.image_login)
         bundle = self._bundles / spec.id
         try:
             kernel.overlay(reversed(image.layers), bundle)

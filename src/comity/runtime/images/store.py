@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from msgspec import Struct
 
 from comity.core.errors import UserError
 from comity.runtime.containers.errors import ImageRefused
-from comity.runtime.images import credentials, manifests, references, sources, unpacking
+from comity.runtime.images import credentials, manifests, references, sources, threads, unpacking
 from comity.runtime.images.credentials import Logins
 
 _LAYERS_AT_ONCE = 3
+_TELL_S = 5.0
 
 
 class Image(Struct, frozen=True):
@@ -68,7 +70,7 @@ class ImageStore:
     def __init__(self, directory: Path, settings: sources.Settings) -> None:
         self._directory = directory
         self._settings = settings
-        self._running: dict[str, asyncio.Task[Image]] = {}
+        self._running: dict[str, asyncio.Future[Image]] = {}
         self.pulls: dict[str, Pull] = {}
         """What is being pulled, by name."""
         self._lock = threading.Lock()
@@ -79,10 +81,18 @@ class ImageStore:
         for stale in (directory / "pulls").iterdir():
             shutil.rmtree(stale, ignore_errors=True)
 
-    async def get(self, text: str, *, cached: bool = True, login: str = "") -> Image:
+    async def get(
+        self,
+        text: str,
+        *,
+        cached: bool = True,
+        login: str = "",
+        heard: Callable[[Pull], None] | None = None,
+    ) -> Image:
         """Return an image, pulling what is missing; the same pull is never made twice at once.
 
-        `login` is a docker config with credentials for this image.
+        `login` is a docker config with credentials for this image; `heard` is told of a pull when
+        it begins and now and then.
 
         Raises:
             ImageRefused: it is not to be had; nothing of it stays.
@@ -91,12 +101,17 @@ class ImageStore:
             logins = credentials.parse(login) if login else {}
         except UserError as error:
             raise ImageRefused(f"image {text}: {error}") from error
+        if cached and (found := await asyncio.to_thread(self._found, text)) is not None:
+            return found
         key = f"{text} {hash(login)}"
         running = self._running.get(key)
         if running is None:
-            running = asyncio.create_task(asyncio.to_thread(self._get, text, cached, logins))
+            running = threads.start(partial(self._get, text, cached, logins))
             self._running[key] = running
             running.add_done_callback(lambda _: self._running.pop(key, None))
+        while heard is not None and not running.done():
+            heard(self.pulls.get(text) or Pull(text))
+            await asyncio.wait({running}, timeout=_TELL_S)
         return await asyncio.shield(running)
 
     def _get(self, text: str, cached: bool, logins: Logins) -> Image:
@@ -114,14 +129,12 @@ class ImageStore:
         try:
             work.mkdir(parents=True)
             config = self._config(source, reference, manifest["config"], work)
-            with ThreadPoolExecutor(_LAYERS_AT_ONCE) as pool:
-                jobs = [
-                    pool.submit(self._unpack, source, reference, one, work / str(number))
-                    for number, one in enumerate(layers)
-                    if one["digest"] not in digests[:number]
-                ]
-                for job in jobs:
-                    job.result()
+            jobs = [
+                partial(self._unpack, source, reference, one, work / str(number))
+                for number, one in enumerate(layers)
+                if one["digest"] not in digests[:number]
+            ]
+            threads.run_all(jobs, _LAYERS_AT_ONCE)
             return self._keep(text, reference.at(named), manifest, config)
         except OSError as error:
             raise ImageRefused(f"image {text} cannot be stored: {error}") from error
