@@ -1,8 +1,9 @@
 """What a container is made of, whichever containerizer runs it."""
 
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from comity.core.networks import Network
 
@@ -97,6 +98,15 @@ class Isolation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return any(one is not None for one in asked) or bool(self.added or self.dropped)
 
 
+class LogLimits(Struct, frozen=True, kw_only=True):
+    """How much is kept of what a container writes to stdout, and as much of stderr."""
+
+    max_size: Annotated[int, Meta(ge=0)]
+    """Bytes after which the older part becomes a file of its own; 0 is never."""
+    max_files: Annotated[int, Meta(ge=2, le=1000)]
+    """Files that are kept, the one that is written among them."""
+
+
 class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What several containers share: namespaces, /etc/hosts, /dev/shm and a cgroup above theirs."""
 
@@ -159,6 +169,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     is_session: bool = False
     """Ends with the connection that started it."""
     isolation: Isolation = Isolation()
+    logs: LogLimits | None = None
+    """What is kept of its output; None is what the agent was told for all."""
     refusal: str = ""
     """What of its description cannot be had here, and what to do instead; it does not start."""
     pod: Pod | None = None

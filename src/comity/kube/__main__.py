@@ -12,12 +12,16 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from comity.core.containers import LogLimits
 from comity.core.errors import UserError
 from comity.core.programs import own_command
 from comity.kube.apiserver.shell.running import RunningApi, Settings
+from comity.resources import quantities
 from comity.runtime import logs, process
 from comity.runtime.http.credentials import own_headers
 
+_LOG_SIZE = "bytes of a container's stdout after which it is rotated (%(default)s)"
+_LOG_FILES = "files of it that are kept, at least 2 (%(default)s)"
 _COMPONENTS = ("apiserver", "controllers", "scheduler")
 _EXAMPLES = """examples:
   dcos package install kubernetes
@@ -41,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, required=True, help="directory of everything that must last")
     add("--framework-name", default="kubernetes", help="name of the framework (%(default)s)")
     add("--credential", type=Path, help="file of the framework's credential for the master")
+    add("--container-log-max-size", default="10Mi", metavar="QUANTITY", help=_LOG_SIZE)
+    add("--container-log-max-files", type=int, default=5, metavar="N", help=_LOG_FILES)
     add("--components", default=",".join(_COMPONENTS), help="which to run (%(default)s)")
     return parser
 
@@ -106,9 +112,24 @@ def _clients(
             master_headers=own_headers(args.credential),
             framework_name=args.framework_name,
             command=os.environ.get("COMITY_COMMAND") or own_command(),
+            logs=_logs(args),
         )
         found.append(scheduler.run(access, stop))
     return found
+
+
+def _logs(args: argparse.Namespace) -> LogLimits:
+    """Return what a kubelet has as containerLogMaxSize and containerLogMaxFiles."""
+    try:
+        size = int(quantities.parse(args.container_log_max_size))
+    except ValueError as error:
+        raise UserError(f"--container-log-max-size: {error}") from error
+    if size < 0 or not 2 <= args.container_log_max_files <= 1000:
+        raise UserError(
+            "--container-log-max-size must not be negative (0: no rotation), and "
+            "--container-log-max-files must be 2 to 1000"
+        )
+    return LogLimits(max_size=size, max_files=args.container_log_max_files)
 
 
 if __name__ == "__main__":

@@ -119,3 +119,24 @@ def test_the_logs_of_a_pod_across_rotations(log):
     late = read(timeline, since=15.0)
     assert whole.endswith(late)
     assert len(whole) - 5 * 20_000 - 20 < len(late) <= len(whole) - 5 * 20_000 + 20
+
+
+def test_a_follower_of_a_pod_goes_on_where_a_part_ends_within_a_line(log):
+    reader = LogReader(log.parent, Timeline(1.0), LogQuery(follow=True))
+    log.touch()
+    assert list(reader.first()) == []
+    found, whole = b"", expected(20_000)
+    for start in range(0, len(whole), 17_011):
+        with log.open("ab") as file:
+            file.write(whole[start : start + 17_011])
+        rotation.rotate(log, 10_000, 100)
+        found += reader.more(2.0, is_over=False)
+        assert found == whole[: whole.rfind(b"\n", 0, start + 17_011) + 1]
+    assert found == whole
+
+
+def test_a_reader_reads_on_from_part_to_part(log):
+    log.write_bytes(expected(5_000))
+    assert rotation.rotate(log, 10_000, 100)
+    border = log.with_name("stdout.1").stat().st_size
+    assert RotatedFile(log).read(border - 10, 20)[1] == expected(5_000)[border - 10 : border + 10]

@@ -142,7 +142,7 @@ def test_a_timeline_stays_small_and_keeps_its_ends(tmp_path):
             file.write(b"x\n")
         timeline.note(tmp_path, float(n + 1))
     assert len(timeline._times) <= 2049
-    assert timeline.time_of(0, 10000) == 5000.0
+    assert timeline.seen(0, 10000) == (5000.0, 10000)
     assert timeline.offset_at(0, 0.0) == 0
 
 
@@ -155,3 +155,13 @@ def test_a_group_may_read_files_and_write_into_directories(tmp_path):
         assert (volumes / "d").stat().st_gid == (volumes / "f/a").stat().st_gid == 7
         assert stat.S_IMODE((volumes / "f/a").stat().st_mode) == 0o440
         assert (volumes / "d").stat().st_mode & stat.S_ISGID
+
+
+def test_a_follower_is_shown_a_line_without_end_in_pieces(tmp_path):
+    timeline = log(tmp_path, (10.0, "stdout", b"x" * 2_500_000))
+    reader = LogReader(tmp_path, timeline, LogQuery(tail_lines=0, follow=True))
+    assert list(reader.first()) == []
+    log(tmp_path, (20.0, "stdout", b"y" * 2_500_000))
+    pieces = [reader.more(30.0, is_over=False) for _ in range(4)]
+    assert b"".join(pieces) == b"y" * (2 << 20)
+    assert reader.more(30.0, is_over=True) == b"y" * (2_500_000 - (2 << 20))

@@ -79,6 +79,7 @@ def on_container_asked(state: State, item: ContainerAsked, now: Instant, out: Ou
 def _attachable(spec: Spec, item: ContainerAsked) -> Spec:
     """Return the spec with a terminal or pipes, where a client is at the other end of them."""
     if not item.is_session:
+        spec = msgspec.structs.replace(spec, logs=item.body.logs)
         has_pipes = item.body.stdin and not spec.io and not spec.is_pod
         return msgspec.structs.replace(spec, io="PIPES") if has_pipes else spec
     changes = building.terminal_of(item.body.container) or {"io": "PIPES"}

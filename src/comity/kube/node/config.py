@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from comity.core.containers import LogLimits
 from comity.core.errors import UserError
 
 
@@ -20,6 +21,8 @@ class Data(Struct, frozen=True, kw_only=True, rename="camel"):
     """Our bearer token for the API."""
     kubelet_token: str = ""
     """The bearer token that the API server shows to us."""
+    logs: LogLimits = LogLimits(max_size=10 << 20, max_files=5)
+    """How much of a container's output is kept: a kubelet's containerLogMaxSize, -MaxFiles."""
 
 
 class Config(Struct, frozen=True, kw_only=True):

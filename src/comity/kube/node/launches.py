@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 
+import msgspec
+
 from comity.core.networks import BRIDGE
 from comity.kube.node import actions, addresses, environment, pullsecrets, security
 from comity.kube.node.environment import ConfigError
@@ -72,6 +74,8 @@ def build(pod: Pod, container: Container, container_id: str, facts: NodeFacts) -
     }
     own = security.isolation(pod, spec, has_image=not is_host(container))
     payload: Json = {"command": command, "container": info, "isolation": own}
+    if facts.logs is not None:
+        payload["logs"] = msgspec.structs.asdict(facts.logs)
     payload.update(_resources(spec))
     if spec.get("stdin"):
         payload["stdin"] = True

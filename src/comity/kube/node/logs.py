@@ -8,7 +8,8 @@ lines across the two, `sinceSeconds` and `timestamps`, all to within the samplin
 import bisect
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from comity.kube.node.rotated import RotatedFile
 STREAMS = ("stdout", "stderr")
 _SAMPLES_MAX = 2048
 _BLOCK = 1 << 16
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_NEW_MAX = 16 * _BLOCK
+"""What a follower is shown at once; a line that is longer comes in pieces."""
+_BEGINNING = re.compile(rb"(?:\A|(?<=\n))(?!\Z)")
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
@@ -63,10 +66,13 @@ class Timeline:
             for samples in (self._times, *self._sizes):
                 del samples[1:-1:2]
 
-    def time_of(self, stream: int, end: int) -> float:
-        """Return when the line that ends before offset `end` was seen."""
+    def seen(self, stream: int, end: int) -> tuple[float, int]:
+        """Return when the line that ends before offset `end` was seen, and all up to where."""
         index = bisect.bisect_left(self._sizes[stream], end)
-        return self._times[min(index, len(self._times) - 1)]
+        if index >= len(self._times):
+            return self._times[-1], sys.maxsize
+        # Of several samples of one size the first counts: that is when it came.
+        return self._times[index], self._sizes[stream][index]
 
     def offset_at(self, stream: int, since: float) -> int:
         """Return an offset before which everything was seen before `since`."""
@@ -94,69 +100,77 @@ class LogReader:
     def first(self) -> Iterator[bytes]:
         """Yield what is there, in blocks. To be read whole before `more`."""
         ends = [file.size() for file in self._files]
-        starts = [0, 0]
-        if self._query.since is not None:
-            starts = [self._timeline.offset_at(i, self._query.since) for i in (0, 1)]
+        starts = [self._start(i, end) for i, end in enumerate(ends)]
         self._offsets = ends
-        tail = self._query.tail_lines
-        if tail is None:
-            streams = (self._lines(i, starts[i], ends[i]) for i in (0, 1))
-            lines: Iterable[tuple[float, bytes]] = heapq.merge(*streams, key=lambda each: each[0])
-        else:
-            lines = self._tail(starts, ends, tail)
-        yield from self._blocks(line for _, line in lines)
+        skipped = 0
+        if self._query.tail_lines is not None:
+            wanted = self._query.tail_lines
+            tails = [_tail_of(self._files[i], starts[i], ends[i], wanted) for i in (0, 1)]
+            starts = [start for start, _ in tails]
+            skipped = max(sum(count for _, count in tails) - wanted, 0)
+        streams = (self._runs(i, starts[i], ends[i]) for i in (0, 1))
+        merged = heapq.merge(*streams, key=lambda each: each[0])
+        yield from self._blocks(self._shown(*run) for run in _without(skipped, merged))
+
+    def _start(self, stream: int, end: int) -> int:
+        """Return where the first line begins that came late enough."""
+        if self._query.since is None:
+            return 0
+        offset = self._timeline.offset_at(stream, self._query.since)
+        return _start_of_line(self._files[stream], offset) if offset < end else end
 
     def more(self, now: float, *, is_over: bool) -> bytes:
         """Return the lines that came since; with `is_over` also one without its end."""
         self._timeline.note(self._directory, now)
         shown: list[bytes] = []
         for i, file in enumerate(self._files):
-            at, data = file.read(self._offsets[i], 16 * _BLOCK)
-            if not is_over:
+            at, data = file.read(self._offsets[i], _NEW_MAX)
+            if not is_over and not (len(data) == _NEW_MAX and b"\n" not in data):
                 data = data[: data.rfind(b"\n") + 1]
             if data:
                 self._offsets[i] = at + len(data)
-            shown += [self._shown(now, line) for line in _LINE.findall(data)]
+            shown.append(self._shown(now, data))
         return b"".join(self._blocks(iter(shown)))
 
-    def _tail(self, starts: list[int], ends: list[int], count: int) -> list[tuple[float, bytes]]:
-        lines: list[tuple[float, bytes]] = []
-        for i, file in enumerate(self._files):
-            start = _start_of_tail(file, starts[i], ends[i], count)
-            lines += self._lines(i, start, ends[i])
-        lines.sort(key=lambda each: each[0])
-        return lines[len(lines) - count :] if count < len(lines) else lines
-
-    def _lines(self, stream: int, start: int, end: int) -> Iterator[tuple[float, bytes]]:
-        """Yield the lines of one file between two offsets, each with its time."""
+    def _runs(self, stream: int, start: int, end: int) -> Iterator[tuple[float, bytes]]:
+        """Yield the lines of one file between two offsets: those seen at once, and when."""
         held = b""
         while start < end:
             at, data = self._files[stream].read(start, min(_BLOCK, end - start))
             if not data:
                 break  # deleted meanwhile
+            if at != start:
+                held = b""
             start = at + len(data)
-            lines = _LINE.findall(held + data)
-            held = lines.pop() if not data.endswith(b"\n") and start < end else b""
-            offset = start - len(held) - sum(map(len, lines))
-            for line in lines:
-                offset += len(line)
-                when = self._timeline.time_of(stream, offset)
-                if self._query.since is None or when >= self._query.since:
-                    yield when, self._shown(when, line)
+            data = held + data
+            whole = data.rfind(b"\n") + 1 if start < end else len(data)
+            yield from self._split(stream, start - len(data), data[:whole])
+            held = data[whole:]
 
-    def _shown(self, at: float, line: bytes) -> bytes:
+    def _split(self, stream: int, offset: int, data: bytes) -> Iterator[tuple[float, bytes]]:
+        at = 0
+        while at < len(data):
+            first = data.find(b"\n", at) + 1 or len(data)
+            when, seen = self._timeline.seen(stream, offset + first)
+            last = max(data.rfind(b"\n", at, max(seen - offset, 0)) + 1, first)
+            if seen >= offset + len(data):
+                last = len(data)
+            yield when, data[at:last]
+            at = last
+
+    def _shown(self, at: float, lines: bytes) -> bytes:
         if not self._query.timestamps:
-            return line
-        stamp = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-        return stamp.encode() + b" " + line
+            return lines
+        stamp = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z ")
+        return _BEGINNING.sub(stamp.encode(), lines)
 
-    def _blocks(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+    def _blocks(self, runs: Iterator[bytes]) -> Iterator[bytes]:
         block = bytearray()
-        for line in lines:
+        for run in runs:
             if self._left is not None:
-                line = line[: self._left]
-                self._left -= len(line)
-            block += line
+                run = run[: self._left]
+                self._left -= len(run)
+            block += run
             if len(block) >= _BLOCK or self.is_full:
                 yield bytes(block)
                 block.clear()
@@ -166,20 +180,47 @@ class LogReader:
             yield bytes(block)
 
 
-def _start_of_tail(file: RotatedFile, start: int, end: int, count: int) -> int:
-    """Return the offset at which the last `count` lines between two offsets begin."""
-    if count <= 0:
-        return end
-    at, breaks = end, 0
+def _without(lines: int, runs: Iterator[tuple[float, bytes]]) -> Iterator[tuple[float, bytes]]:
+    """Leave out the first so many lines."""
+    for when, run in runs:
+        if lines:
+            count = run.count(b"\n") + (not run.endswith(b"\n"))
+            if count <= lines:
+                lines -= count
+                continue
+            run, lines = run.split(b"\n", lines)[lines], 0
+        yield when, run
+
+
+def _start_of_line(file: RotatedFile, offset: int) -> int:
+    """Return where the line that goes on at an offset begins."""
+    while offset > 0:
+        size = min(_BLOCK, offset)
+        at, block = file.read(offset - size, size)
+        place = block[: max(offset - at, 0)].rfind(b"\n")
+        if place >= 0 or at > offset - size:
+            return at + place + 1  # or what was before it is deleted
+        offset -= size
+    return 0
+
+
+def _tail_of(file: RotatedFile, start: int, end: int, count: int) -> tuple[int, int]:
+    """Return where the last `count` lines between two offsets begin, and how many these are."""
+    if count <= 0 or start >= end:
+        return end, 0
+    at, found = end - 1, 1  # the last line's own end is no beginning of another one
     while at > start:
         size = min(_BLOCK, at - start)
+        first, block = file.read(at - size, size)
+        block = block[: max(at - first, 0)]
+        breaks = block.count(b"\n")
+        if found + breaks > count:
+            place = len(block)
+            for _ in range(count - found + 1):
+                place = block.rfind(b"\n", 0, place)
+            return first + place + 1, count
+        found += breaks
         at -= size
-        _, block = file.read(at, size)
-        place = len(block)
-        while (place := block.rfind(b"\n", 0, place)) >= 0:
-            # The last line's own end is no beginning of another one.
-            if at + place + 1 < end:
-                breaks += 1
-            if breaks == count:
-                return at + place + 1
-    return start
+        if first > at:
+            return first, found  # what was before it is deleted
+    return start, found

@@ -73,14 +73,20 @@ class RotatedFile:
 
 
 def _read(parts: list[Part], offset: int, length: int) -> tuple[int, bytes]:
+    """Read on from one part to the next: they mostly end within a line."""
     offset = max(offset, parts[0].start)
-    part = next(each for each in reversed(parts) if each.start <= offset)
-    try:
-        with part.path.open("rb") as file:
-            file.seek(offset - part.start)
-            return offset, file.read(length)
-    except FileNotFoundError:
-        return offset, b""
+    found = b""
+    for part, end in zip(parts, [*(each.start for each in parts[1:]), None], strict=True):
+        at = offset + len(found)
+        if (end is not None and end <= at) or len(found) == length:
+            continue
+        try:
+            with part.path.open("rb") as file:
+                file.seek(at - part.start)
+                found += file.read(length - len(found))
+        except FileNotFoundError:
+            break
+    return offset, found
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from comity.core.containers import LogLimits
 from comity.core.instants import Instant
 
 Json = dict[str, Any]
@@ -37,6 +38,8 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     """The agent's total memory, for the same purpose."""
     kubelet_port: int = 0
     """Where our HTTP endpoint listens."""
+    logs: LogLimits | None = None
+    """How much of each container's output is kept; None is for the agent to say."""
 
 
 class ContainerKind(enum.Enum):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import field
 
-from comity.core.containers import Isolation
+from comity.core.containers import Isolation, LogLimits
 from comity.wire.mesos.administration import (
     AgentBody,
     DeactivateAgent,
@@ -42,8 +42,9 @@ class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     """A container to start; nested when its id has a parent.
 
     Extensions of ours, in JSON only, are `isolation`, for what ContainerInfo has no words, `stdin`:
-    it has an input that somebody may attach to, and `is_pod`: a container without a process, whose
-    network, host name, IPC namespace and limits the containers nested in it share.
+    it has an input that somebody may attach to, `logs`: how much of its output is kept, and
+    `is_pod`: a container without a process, whose network, host name, IPC namespace and limits the
+    containers nested in it share.
     """
 
     container_id: Annotated[ContainerID, 1]
@@ -54,6 +55,7 @@ class LaunchContainerBody(Wire, frozen=True, kw_only=True):
     isolation: Isolation | None = None
     is_pod: bool = False
     stdin: bool = False
+    logs: LogLimits | None = None
 
 
 class LaunchContainer(Wire, frozen=True, kw_only=True, tag_field="type", tag="LAUNCH_CONTAINER"):

@@ -129,7 +129,7 @@ async def _pass_on(source: ClientStream, answer: Stream) -> None:
                 return
             await answer.drained()
     except HttpError:
-        return  # the node went away in the middle: what came is what there is
+        answer.abort()  # the node went away in the middle, and whoever reads it is to know
     finally:
         answer.close()
         await source.__aexit__(None, None, None)

@@ -49,6 +49,7 @@ async def serve(config: Config, agent: Executor, stop: asyncio.Event) -> None:
 
 def make_node(config: Config, agent: Executor, body: wire.SubscribedBody) -> Node:
     """Make the node that the agent's SUBSCRIBED describes."""
+    data = decode_data(body.executor_info.data)
     facts = NodeFacts(
         name=body.agent_info.hostname,
         ip=config.ip,
@@ -57,8 +58,9 @@ def make_node(config: Config, agent: Executor, body: wire.SubscribedBody) -> Nod
         cpus=_total(body.agent_info.resources, "cpus"),
         mem_mb=_total(body.agent_info.resources, "mem"),
         kubelet_port=_port(body.executor_info.resources),
+        logs=data.logs,
     )
-    return Node(config, decode_data(body.executor_info.data), facts, agent)
+    return Node(config, data, facts, agent)
 
 
 def _has_bridge(attributes: tuple[Attribute, ...]) -> bool:

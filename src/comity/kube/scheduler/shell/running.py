@@ -10,6 +10,7 @@ import ssl as tls
 import msgspec
 from msgspec import Struct
 
+from comity.core.containers import LogLimits
 from comity.kube.scheduler.inputs import (
     AgentFailed,
     MasterLost,
@@ -56,6 +57,8 @@ class Access(Struct, frozen=True, kw_only=True):
     framework_name: str = "kubernetes"
     command: str
     """How agents call us."""
+    logs: LogLimits | None = None
+    """How much of containers' output is kept; None is for the nodes to say."""
 
 
 async def run(access: Access, stop: asyncio.Event) -> None:
@@ -131,12 +134,14 @@ class _Session:
     def __init__(
         self, access: Access, api: Api, plain: Client, framework: v1.FrameworkInfo
     ) -> None:
-        data = {
+        data: Json = {
             "apiserver": access.api_url,
             "ca": access.ca_pem,
             "token": access.node_token,
             "kubeletToken": access.kubelet_token,
         }
+        if access.logs is not None:
+            data["logs"] = msgspec.structs.asdict(access.logs)
         settings = Settings(
             role=access.framework_name,
             executor_command=f"exec {access.command} kube-node",
