@@ -42,11 +42,11 @@ spec:
     - |
       echo first
       while [ ! -e go ]; do sleep 0.05; done
-      for part in 1 2 3 4 5; do seq ${part}000000 ${part}999999; sleep 1.1; done
+      for part in 1 2 3; do seq ${part}000000 ${part}999999; sleep 1.1; done
       echo last
       exec sleep 3600
 """
-QUICK = ["first", *map(str, range(1_000_000, 6_000_000)), "last"]
+QUICK = ["first", *map(str, range(1_000_000, 4_000_000)), "last"]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def pods(kubernetes):
 
 @pytest.fixture(scope="module")
 def quick(pods):
-    """Give the cluster after 40 MB were written and followed."""
+    """Give the cluster after 24 MB were written and followed."""
     with subprocess.Popen(
         [str(KUBECTL), "logs", "--follow", "quick"], stdout=subprocess.PIPE, env=pods.environment
     ) as child:
@@ -88,16 +88,16 @@ def test_a_part_of_a_log(quick):
         return quick.kubectl("logs", "quick", *options)
 
     assert logs("--tail=3").splitlines() == QUICK[-3:]
-    assert logs("--tail=3000000").splitlines() == QUICK[-3_000_000:]
+    assert logs("--tail=2000000").splitlines() == QUICK[-2_000_000:]
     assert logs("--limit-bytes=20") == "\n".join(QUICK)[:20]
     assert logs("--since=1h").splitlines() == QUICK
     assert logs("--since-time=2100-01-01T00:00:00Z") == ""
-    stamped = [line.split(" ") for line in logs("--timestamps").splitlines()]
-    assert [text for _, text in stamped] == QUICK
+    stamped = [line.split(" ") for line in logs("--timestamps", "--tail=1000001").splitlines()]
+    assert [text for _, text in stamped] == QUICK[-1_000_001:]
     times = [time for time, _ in stamped]
     assert times == sorted(times)
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", times[0])
-    assert times[-1] > times[1] > times[0]
+    assert times[-1] > times[0]
 
 
 def test_several_containers_and_pods(pods):
