@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 ENDPOINTS = {
     "master": ["/api/v1/scheduler", "/api/v1", "/internal/v1/agents", "/teardown", "/tasks"],
     "agent1": ["/api/v1", "/api/v1/executor", "/files/read", "/files/browse"],
-    "marathon": ["/v2/apps", "/v2/apps//x", "/v2/tasks/delete", "/v2/queue/x/delay", "/v2/groups"],
+    "marathon": [
+        *("/v2/apps", "/v2/apps//x", "/v2/tasks/delete", "/v2/queue/x/delay", "/v2/groups"),
+        *("/v2/pods", "/v2/pods/x", "/v2/pods/x::instances", "/v2/pods/x::instances/y"),
+    ],
     "cosmos": ["/package/install", "/package/search", "/package/repository/add"],
     "gateway": ["/acs/api/v1/auth/login", "/acs/api/v1/users/x", "/service/x", "/package/list"],
 }
@@ -23,6 +26,7 @@ TYPES = [
 ]
 WORDS = ["type", "SUBSCRIBE", "ACCEPT", "KILL", "framework_id", "value", "subscribe", "id", "cmd"]
 WORDS += ["cpus", "constraints", "container", "packageName", "uid", "password", "accept", "kill"]
+WORDS += ["containers", "resources", "name", "exec", "networks"]
 
 nonsense = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(WORDS) | st.text(max_size=6),
@@ -49,9 +53,11 @@ def call(url, method, path, body, headers):
 def snapshot(cluster):
     """Return what nonsense must not change."""
     apps = json.loads(call(cluster.urls["marathon"], "GET", "/v2/apps", None, {})[1] or b"{}")
+    pods = json.loads(call(cluster.urls["marathon"], "GET", "/v2/pods", None, {})[1] or b"{}")
     state = cluster.get("master", "/state-summary")
     return (
         len(apps.get("apps", [])),
+        len(pods),
         sorted(one["name"] for one in state["frameworks"]),
         [one["used_resources"] for one in state["slaves"]],
     )
