@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-WAIT_S = 60.0
+WAIT_S = float(os.environ.get("COMITY_CONTRACT_WAIT", "60"))
 SCHEDULER = "/api/v1/scheduler"
 JSON = "application/json"
 Document = dict[str, Any]
