@@ -59,6 +59,8 @@ def test_a_pod_is_added_shown_scaled_killed_and_removed(cluster):
 
     eventually(has_said, "the log of one container")
 
+    assert cluster.dcos("task", "exec", tasks["web"], "--", "cat", "in/page") == "written\n"
+
     more = json.dumps(POD | {"scaling": {"kind": "fixed", "instances": 2}})
     assert "Created deployment" in cluster.dcos(
         "marathon", "pod", "update", "/shop/site", given=more

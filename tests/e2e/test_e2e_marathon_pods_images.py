@@ -13,11 +13,11 @@ pytestmark = [*MARKS, *NETWORK_MARKS]
 _PROGRAMS = "sh echo cat sleep test true httpd wget readlink hostname"
 READ = (
     "until wget -q -O - http://127.0.0.1:8080/page; do sleep 0.1; done; "
-    "cat /shared/page; hostname > /shared/reader; readlink /proc/self/ns/net; exec sleep 3600"
+    "cat /shared/page /dev/shm/word; readlink /proc/self/ns/net; exec sleep 3600"
 )
 SERVE = (
-    "echo from-the-volume > /srv/page; readlink /proc/self/ns/net > /srv/net; "
-    "exec httpd -f -p 8080 -h /srv"
+    "echo in-memory > /dev/shm/word; echo from-the-volume > /srv/page; "
+    "readlink /proc/self/ns/net > /srv/net; exec httpd -f -p 8080 -h /srv"
 )
 
 
@@ -88,9 +88,12 @@ def test_two_image_containers_share_a_network_and_an_ephemeral_volume(cluster):
     def said():
         return cluster.dcos("task", "log", tasks["reader"]).splitlines()
 
-    eventually(lambda: len(said()) == 3, "the reader has read by network and by volume")
-    by_network, by_volume, namespace = said()
+    eventually(lambda: len(said()) == 4, "the reader has read by network and by volume")
+    by_network, by_volume, in_memory, namespace = said()
     assert by_network == by_volume == "from-the-volume"
+    assert in_memory == "in-memory"
+    ran = cluster.dcos("task", "exec", tasks["web"], "--", "cat", "/srv/page", "/etc/passwd")
+    assert ran.startswith("from-the-volume\nroot:")
     with urllib.request.urlopen(f"http://{address}:8080/net", timeout=30) as answer:
         assert answer.read().decode().strip() == namespace
     cluster.dcos("marathon", "pod", "remove", "/site")

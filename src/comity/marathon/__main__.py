@@ -32,7 +32,7 @@ def _parse(argv: Sequence[str] | None) -> Config:
     defaults = Config()
     parser = argparse.ArgumentParser(
         prog="comity marathon",
-        description="Run Marathon: apps over a REST API, as a framework of a Mesos master.",
+        description="Run Marathon: apps and pods over a REST API, as a framework of Mesos.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,6 +48,13 @@ def _parse(argv: Sequence[str] | None) -> Config:
     parser.add_argument("--credential", type=Path, help="who we are to the master: JSON")
     parser.add_argument(
         "--framework-name", default=defaults.framework_name, help="our name at the master"
+    )
+    parser.add_argument(
+        "--default-network-name",
+        "--default_network_name",
+        default=defaults.default_network_name,
+        metavar="NAME",
+        help="network of apps and pods whose container network has no name",
     )
     parser.add_argument(
         "--draining-seconds",

@@ -24,6 +24,8 @@ class Config(Struct, frozen=True):
     """Our name among the master's frameworks."""
     user: str = "root"
     """User that tasks run as when an app names none."""
+    default_network_name: str = ""
+    """The network of apps and pods that ask for one of mode `container` and name none."""
     failover_timeout_s: float = 604800.0
     """How long the master keeps our tasks while we are gone: a week, as in Marathon."""
     decline_s: float = 120.0

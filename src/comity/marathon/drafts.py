@@ -19,13 +19,15 @@ SINGLE_INSTANCE_LABEL = "MARATHON_SINGLE_INSTANCE_APP"
 _VERSION_FIELDS = {"version": "", "versionInfo": None}
 
 
-def canonical(draft: Draft) -> App:
+def canonical(draft: Draft, default_network: str = "") -> App:
     """Return the app that a whole draft describes, still without a version.
+
+    A container network that has no name is `default_network`.
 
     Raises:
         Refused: 422 with every rule that it breaks.
     """
-    full = _complete(_migrated(draft))
+    full = _complete(_migrated(draft), default_network)
     rules.check(full)
     return msgspec.convert(full, App)
 
@@ -75,9 +77,9 @@ def _artifact(uri: str) -> Draft:
     return {"uri": uri, "extract": True, "executable": False, "cache": False}
 
 
-def _complete(draft: Draft) -> Draft:
+def _complete(draft: Draft, default_network: str) -> Draft:
     full = dict(draft) | _VERSION_FIELDS
-    network_drafts.complete(full)
+    network_drafts.complete(full, default_network)
     full.setdefault("role", "*")
     full.setdefault("unreachableStrategy", {"inactiveAfterSeconds": 0, "expungeAfterSeconds": 0})
     capacity = 0.0 if is_single_instance(full) else 1.0

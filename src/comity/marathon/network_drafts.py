@@ -73,9 +73,19 @@ def make_way(draft: Draft, update: Draft) -> None:
         draft.pop("portDefinitions", None)
 
 
-def complete(full: Draft) -> None:
+def named(networks: list[Draft], default: str) -> list[Draft]:
+    """Return networks with the default one's name where a container network has none."""
+    return [
+        {**one, "name": default}
+        if one["mode"] == _CONTAINER and not one.get("name") and default
+        else one
+        for one in networks
+    ]
+
+
+def complete(full: Draft, default_network: str = "") -> None:
     """Fill in the defaults, in place."""
-    full["networks"] = full.get("networks") or [{"mode": _HOST}]
+    full["networks"] = named(full.get("networks") or [{"mode": _HOST}], default_network)
     if _is_on_host(full):
         full.setdefault("portDefinitions", [dict(one) for one in _DEFAULT_PORTS])
         return

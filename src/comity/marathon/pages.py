@@ -56,6 +56,7 @@ def gauges(state: State) -> dict[str, int]:
     groups = {"/"} | {ids.parent(app_id) for app_id in (*state.apps, *state.pods)}
     return {
         "marathon.apps.active.gauge": len(state.apps),
+        "marathon.pods.active.gauge": len(state.pods),
         "marathon.groups.active.gauge": len(groups),
         "marathon.deployments.active.gauge": len(state.deployments),
         "marathon.instances.launch-queue.gauge": sum(state.wanted.values()),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from comity.marathon import networking, pod_rules
+from comity.marathon import network_drafts, networking, pod_rules
 from comity.wire.marathon import ids
 from comity.wire.marathon.pods import Pod
 
@@ -18,25 +18,27 @@ _UPGRADE = {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 1.0}
 _EXECUTOR = {"cpus": 0.1, "mem": 32.0, "disk": 10.0}
 
 
-def canonical(draft: Draft) -> Pod:
+def canonical(draft: Draft, default_network: str = "") -> Pod:
     """Return the pod that a draft describes, still without a version.
+
+    A container network that has no name is `default_network`.
 
     Raises:
         Refused: 422 with every rule that it breaks.
     """
-    full = _complete(draft)
+    full = _complete(draft, default_network)
     pod_rules.check(full)
     return msgspec.convert(full | {"id": ids.resolve(full["id"])}, Pod)
 
 
-def _complete(draft: Draft) -> Draft:
+def _complete(draft: Draft, default_network: str) -> Draft:
     full = dict(draft)
     full["scaling"] = full.get("scaling") or {"kind": "fixed", "instances": 1}
     full["scheduling"] = _scheduling(full.get("scheduling") or {})
     full["executorResources"] = full.get("executorResources") or dict(_EXECUTOR)
     full.setdefault("role", "*")
-    for name in ("networks", "volumes"):
-        full.setdefault(name, [])
+    full.setdefault("volumes", [])
+    full["networks"] = network_drafts.named(full.get("networks") or [], default_network)
     modes = {one["mode"] for one in full["networks"]}
     full["containers"] = [
         _container(one, mapped=networking.CONTAINER not in modes) for one in full["containers"]

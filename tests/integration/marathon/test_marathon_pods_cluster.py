@@ -222,3 +222,67 @@ async def test_scaling_updating_and_killing(cluster: Cluster) -> None:
     assert len(versions) == 3
     _, first = await cluster.call("GET", f"/v2/pods/web::versions/{versions[0]}")
     assert first["scaling"]["instances"] == 1
+
+
+async def test_a_container_that_its_check_finds_sick_takes_the_instance_along(
+    cluster: Cluster,
+) -> None:
+    good = cluster.kernel.directory / "marks"
+    good.mkdir()
+    (good / "well").touch()
+    check = {
+        "exec": {"command": {"shell": "test -e marks/well"}},
+        "delaySeconds": 0,
+        "gracePeriodSeconds": 0,
+        "intervalSeconds": 1,
+        "timeoutSeconds": 0,
+        "maxConsecutiveFailures": 1,
+    }
+    mounted = [{"name": "marks", "mountPath": "marks"}]
+    pod = {
+        "id": "/checked",
+        "volumes": [{"name": "marks", "host": str(good)}],
+        "containers": [
+            container("plain", "exec sleep 600"),
+            container("sick", "exec sleep 600", volumeMounts=mounted, healthCheck=check),
+        ],
+    }
+    status, body = await cluster.call("POST", "/v2/pods", pod)
+    assert status == 201, body
+    before = task_ids(await cluster.stable("/checked"))
+    (good / "well").unlink()
+
+    async def has_gone() -> bool:
+        found = await cluster.status("/checked")
+        ended = {
+            one["containerId"] for each in found["terminationHistory"] for one in each["containers"]
+        }
+        return set(before.values()) <= ended
+
+    await cluster.eventually(has_gone, "the sick instance is ended whole")
+    (good / "well").touch()
+    after = task_ids(await cluster.stable("/checked"))
+    assert not set(after.values()) & set(before.values())
+
+
+async def test_artifacts_terminals_and_what_containers_are_told(cluster: Cluster) -> None:
+    data = cluster.kernel.directory / "data.txt"
+    data.write_text("fetched")
+    script = "cat renamed; test -t 1 && echo -n ' tty'; echo \" $MARATHON_CONTAINER_ID $HOST\""
+    both = [
+        container(
+            "only",
+            f"{script}; exec sleep 600",
+            artifacts=[{"uri": str(data), "destPath": "renamed"}],
+            tty=True,
+        )
+    ]
+    assert (await cluster.call("POST", "/v2/pods", {"id": "/told", "containers": both}))[0] == 201
+    found = await cluster.stable("/told")
+    (instance,) = found["instances"]
+
+    async def has_said() -> bool:
+        said = cluster.output(task_ids(found)["only"]).strip()
+        return said == f"fetched tty only {instance['agentHostname']}"
+
+    await cluster.eventually(has_said, "the container has said what it was given")

@@ -1,69 +1,14 @@
 """Pods through their lives: each instance is a group of tasks, and one noun with an app's."""
 
-from typing import Any
-
-import msgspec
-import pytest
-
 from comity.core.ids import TaskId
 from comity.marathon import views
+from comity.marathon.inputs import TasksKilled
 from comity.marathon.outbox import Kill
-from comity.marathon.state import Instance
 from comity.wire.mesos import v1
-from support.marathon_world import World, started
+from support.marathon_pods import POD, container, created, only, status
+from support.marathon_world import started
 
 S = v1.TaskState
-
-
-def container(name: str, **fields: Any) -> dict[str, Any]:
-    own = {"exec": {"command": {"shell": "sleep 100"}}, "resources": {"cpus": 0.1, "mem": 32}}
-    return {"name": name, **own, **fields}
-
-
-POD: dict[str, Any] = {"id": "/p", "containers": [container("one"), container("two")]}
-
-
-def created(instances: int = 1, agents: int = 2, **pod: Any) -> World:
-    world = started(agents)
-    scaling = {"kind": "fixed", "instances": instances}
-    status, body = world.post_pod(**POD | {"scaling": scaling} | pod)
-    assert status == 201, body
-    world.settle()
-    assert not world.state.deployments
-    return world
-
-
-def status(world: World, pod_id: str = "/p") -> dict[str, Any]:
-    return views.pod_status(world.state, world.state.pods[pod_id], world.now)
-
-
-def only(world: World) -> Instance:
-    (found,) = world.tasks("/p")
-    return found
-
-
-def group(world: World) -> v1.LaunchGroup:
-    (found,) = world.launched[-1].groups
-    return found
-
-
-def test_a_pod_is_one_group_of_tasks_of_a_default_executor() -> None:
-    world = created()
-    launched = group(world)
-    assert launched.executor.type is v1.ExecutorType.DEFAULT
-    executor = launched.executor.executor_id.value
-    instance = only(world)
-    assert executor == "instance-p." + instance.instance_id.removeprefix("p.instance-")
-    held = {one.name: one.scalar.value for one in launched.executor.resources if one.scalar}
-    assert held == {"cpus": 0.1, "mem": 32.0, "disk": 10.0}
-    tasks = launched.task_group.tasks
-    assert [one.name for one in tasks] == ["one", "two"]
-    assert [one.task_id.value for one in tasks] == [
-        f"{instance.instance_id}.{name}.1" for name in ("one", "two")
-    ]
-    env = {one.name: one.value for one in tasks[0].command.environment.variables}
-    assert env["MESOS_EXECUTOR_ID"] == executor
-    assert (env["MARATHON_APP_ID"], env["MARATHON_CONTAINER_ID"]) == ("/p", "one")
 
 
 def test_its_status_says_what_instances_and_containers_do() -> None:
@@ -263,171 +208,6 @@ def test_an_instance_is_healthy_when_every_check_has_passed() -> None:
     assert [event["healthy"] for event in world.events if "healthy" in event] == [True, False]
 
 
-def test_endpoints_have_ports_of_the_host_and_everybody_is_told() -> None:
-    web = container("web", endpoints=[{"name": "http-api", "protocol": ["tcp"]}])
-    fixed = container("db", endpoints=[{"name": "db", "hostPort": 31007, "protocol": ["tcp"]}])
-    world = created(networks=[{"mode": "host"}], containers=[web, fixed])
-    launched = group(world)
-    first, second = only(world).ports
-    assert second == 31007
-    env = {
-        one.name: one.value for one in launched.task_group.tasks[1].command.environment.variables
-    }
-    assert env["ENDPOINT_HTTP_API"] == env["EP_HOST_HTTP_API"] == str(first)
-    assert env["ENDPOINT_DB"] == "31007"
-    assert not any(one.name == "ports" for one in launched.task_group.tasks[0].resources)
-    spans = [one.ranges.range for one in launched.executor.resources if one.ranges]
-    assert {span.begin for ranges in spans for span in ranges} == {first, 31007}
-    shown = status(world)["instances"][0]["containers"]
-    assert shown[0]["endpoints"] == [{"name": "http-api", "allocatedHostPort": first}]
-    discovery = launched.task_group.tasks[1].discovery
-    assert [(port.name, port.number) for port in discovery.ports.ports] == [("db", 31007)]
-
-
-def test_a_pod_on_a_bridge_maps_its_endpoints_and_is_checked_inside() -> None:
-    check = {"http": {"endpoint": "web", "path": "/", "scheme": "http"}}
-    endpoint = {"name": "web", "containerPort": 80, "hostPort": 0, "protocol": ["tcp", "udp"]}
-    web = container("web", endpoints=[endpoint], healthCheck=check)
-    world = started()
-    world.post_pod(**POD | {"containers": [web], "networks": [{"mode": "container/bridge"}]})
-    world.settle()
-    launched = group(world)
-    (network,) = launched.executor.container.network_infos
-    host = only(world).ports[0]
-    assert network.name == "mesos-bridge"
-    assert [(one.host_port, one.container_port, one.protocol) for one in network.port_mappings] == [
-        (host, 80, "tcp"),
-        (host, 80, "udp"),
-    ]
-    (task,) = launched.task_group.tasks
-    assert not task.container.network_infos
-    assert (task.health_check.type, task.health_check.http.port) == ("HTTP", 80)
-    env = {one.name: one.value for one in task.command.environment.variables}
-    assert (env["ENDPOINT_WEB"], env["EP_HOST_WEB"], env["EP_CONTAINER_WEB"]) == (
-        "80",
-        str(host),
-        "80",
-    )
-    (one, _) = task.discovery.ports.ports
-    assert [(label.key, label.value) for label in one.labels.labels] == [("network-scope", "host")]
-
-
-def test_volumes_images_and_commands_become_mesoss() -> None:
-    mounts = [
-        {"name": "v", "mountPath": "shared"},
-        {"name": "h", "mountPath": "etc", "readOnly": True},
-    ]
-    whole = container(
-        "one",
-        image={"kind": "DOCKER", "id": "box", "forcePull": True},
-        exec={"command": {"argv": ["echo", "hi"]}, "overrideEntrypoint": True},
-        volumeMounts=mounts,
-        user="nobody",
-        tty=True,
-        lifecycle={"killGracePeriodSeconds": 2.5},
-        resourceLimits={"mem": "unlimited"},
-        artifacts=[{"uri": "file:///x"}],
-    )
-    world = created(containers=[whole], volumes=[{"name": "v"}, {"name": "h", "host": "/etc"}])
-    (task,) = group(world).task_group.tasks
-    shared, host = task.container.volumes
-    assert (shared.container_path, shared.source.sandbox_path.path) == ("shared", "volumes/v")
-    assert (host.host_path, host.mode) == ("/etc", "RO")
-    assert task.container.mesos.image.docker.name == "box"
-    assert task.container.mesos.image.cached is False
-    assert task.container.tty_info is not None
-    assert task.container.linux_info.share_cgroups is False
-    assert (task.command.shell, task.command.value) == (False, "echo")
-    assert task.command.arguments == ("echo", "hi")
-    assert (task.command.user, task.command.uris[0].value) == ("nobody", "file:///x")
-    assert task.kill_policy.grace_period.nanoseconds == 2_500_000_000
-    assert set(task.limits) == {"mem"}
-
-
-def test_a_pod_answers_with_its_defaults() -> None:
-    world = started()
-    code, body = world.post_pod(**POD)
-    assert code == 201
-    assert body["scaling"] == {"kind": "fixed", "instances": 1}
-    assert body["executorResources"] == {"cpus": 0.1, "mem": 32.0, "disk": 10.0}
-    assert body["scheduling"] == {
-        "backoff": {"backoff": 1.0, "backoffFactor": 1.15, "maxLaunchDelay": 300.0},
-        "upgrade": {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 1.0},
-        "placement": {"constraints": [], "acceptedResourceRoles": []},
-        "killSelection": "YOUNGEST_FIRST",
-        "unreachableStrategy": {"inactiveAfterSeconds": 0, "expungeAfterSeconds": 0},
-    }
-    assert body["version"] == world.state.pods["/p"].version
-    assert "versionInfo" not in body
-    again = msgspec.json.decode(msgspec.json.encode(body))
-    assert world.put_pod("/p", **{key: one for key, one in again.items() if key != "id"})[0] == 200
-    assert world.state.pods["/p"].version == body["version"]
-
-
-PRIVATE = {"kind": "DOCKER", "id": "x", "pullConfig": {"secret": "s"}}
-WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"id": "p"}, "/id", "Path needs to be absolute"),
-    ({"secrets": {"s": {"source": "/s"}}}, "/secrets", "Feature secrets is not enabled"),
-    ({"environment": {"A": {"secret": "s"}}}, "/environment/A", "Feature secrets is not enabled"),
-    ({"role": "dev"}, "/role", "not available"),
-    ({"volumes": [{"name": "v"}]}, "/volumes(0)", "must be referenced by at least one"),
-    ({"networks": [{"mode": "container"}]}, "/networks", "Network name must be specified"),
-    (
-        {"networks": [{"mode": "host"}, {"mode": "container/bridge"}]},
-        "/networks",
-        "May specify a single",
-    ),
-    ({"containers": [container("a"), container("a")]}, "/containers", "names must be unique"),
-    ({"containers": [{"name": "a", "resources": {}}]}, "/containers(0)/exec", "needs a command"),
-    (
-        {"containers": [container("a", volumeMounts=[{"name": "v", "mountPath": "v"}])]},
-        "/containers(0)/volumeMounts(0)/name",
-        "should exist",
-    ),
-    (
-        {
-            "containers": [
-                container("a", image={"kind": "DOCKER", "id": "x", "pullConfig": {"secret": "s"}})
-            ]
-        },
-        "/containers(0)/image/pullConfig",
-        "Feature secrets is not enabled",
-    ),
-    (
-        {"containers": [container("a", healthCheck={"tcp": {"endpoint": "web"}})]},
-        "/containers(0)/healthCheck/tcp/endpoint",
-        "contained in the container endpoints",
-    ),
-    (
-        {"containers": [container("a", healthCheck={})]},
-        "/containers(0)/healthCheck",
-        "Only one of http, tcp, or command",
-    ),
-    (
-        {"containers": [container("a", resourceLimits={"mem": 1})]},
-        "/containers(0)/resourceLimits/mem",
-        "greater than or equal",
-    ),
-    (
-        {"scheduling": {"placement": {"constraints": [{"fieldName": "", "operator": "UNIQUE"}]}}},
-        "/scheduling/placement/constraints(0)",
-        "illegal constraint",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "path", "text"), WRONG)
-def test_what_breaks_a_rule_is_named_and_changes_nothing(
-    change: dict[str, Any], path: str, text: str
-) -> None:
-    world = started()
-    code, body = world.post_pod(**POD | change)
-    assert (code, body["message"]) == (422, "Object is not valid")
-    found = {one["path"]: one["errors"] for one in body["details"]}
-    assert any(text in each for each in found[path]), body
-    assert not world.state.pods
-
-
 def test_events_say_what_becomes_of_pods() -> None:
     world = started()
     world.listen()
@@ -466,3 +246,43 @@ def test_an_unknown_task_of_a_pod_is_killed() -> None:
     stray = TaskId("p.instance-11111111-1111-4111-8111-111111111111.one.1")
     world.status(stray, S.RUNNING)
     assert any(isinstance(one, Kill) and one.task_id == stray for one in world.effects)
+
+
+def test_tasks_of_pods_are_killed_by_id_whole_instances_at_a_time() -> None:
+    world = created(3)
+    first, second, _ = world.tasks("/p")
+    flags = {"wipe": False, "force": False}
+    code, body = world.ask(
+        lambda to: TasksKilled(to=to, task_ids=(list(first.parts)[1],), scale=False, **flags)
+    )
+    assert (code, body) == (200, {"tasks": []})  # as in Marathon, only apps' tasks are listed
+    world.settle()
+    left = {one.instance_id for one in world.tasks("/p")}
+    assert len(left) == 3
+    assert first.instance_id not in left
+    code, _ = world.ask(
+        lambda to: TasksKilled(to=to, task_ids=(second.task_id,), scale=True, **flags)
+    )
+    world.settle()
+    left = {one.instance_id for one in world.tasks("/p")}
+    assert (code, len(left)) == (200, 2)
+    assert second.instance_id not in left
+
+
+def test_an_update_keeps_to_the_upgrade_strategy() -> None:
+    upgrade = {"minimumHealthCapacity": 1.0, "maximumOverCapacity": 0.5}
+    scheduling = {"upgrade": upgrade}
+    world = created(2, scheduling=scheduling)
+    old = {one.instance_id for one in world.tasks("/p")}
+    world.hold_starts = True
+    world.put_pod(
+        "/p",
+        **POD | {"labels": {"a": "b"}, "scheduling": scheduling, "scaling": {"instances": 2}},
+    )
+    world.settle()
+    assert len(world.tasks("/p")) == 3
+    assert old <= {one.instance_id for one in world.tasks("/p")}
+    world.hold_starts = False
+    world.settle()
+    assert len(world.tasks("/p")) == 2
+    assert not old & {one.instance_id for one in world.tasks("/p")}

@@ -37,7 +37,7 @@ _NOTHING_YET = {"tasksStaged": 0, "tasksRunning": 0, "tasksHealthy": 0, "tasksUn
 def on_app_posted(state: State, item: AppPosted, now: Instant, out: Outbox) -> None:
     """Create an app."""
     try:
-        app = drafts.canonical(item.draft)
+        app = drafts.canonical(item.draft, state.config.default_network_name)
         if app.id in state.apps:
             raise plain(409, f"An app with id [{app.id}] already exists.")
         app = service_ports.assign(app, None, service_ports.taken(state.apps.values()))
@@ -126,17 +126,17 @@ def _wanted(state: State, draft: Draft, item: AppsPut) -> App:
     Raises:
         Refused: 404 where it may not create one, or what is wrong with the result.
     """
-    app_id = ids.resolve(draft["id"])
+    app_id, network = ids.resolve(draft["id"]), state.config.default_network_name
     current = state.apps.get(app_id)
     if current is None:
         if not item.may_create:
             raise unknown_app(app_id)
-        return drafts.canonical(_defaulted(draft))
+        return drafts.canonical(_defaulted(draft), network)
     if draft.get("version") is not None:
         return _former(state, current, draft)
     if item.partial:
-        return drafts.canonical(drafts.merged(current, draft))
-    return drafts.canonical(draft)
+        return drafts.canonical(drafts.merged(current, draft), network)
+    return drafts.canonical(draft, network)
 
 
 def _defaulted(draft: Draft) -> Draft:

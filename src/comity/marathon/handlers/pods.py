@@ -19,7 +19,7 @@ from comity.wire.marathon.errors import Refused, plain, unknown_task
 def on_pod_posted(state: State, item: PodPosted, now: Instant, out: Outbox) -> None:
     """Create a pod."""
     try:
-        pod = pod_drafts.canonical(item.draft)
+        pod = pod_drafts.canonical(item.draft, state.config.default_network_name)
         if pod.id in state.pods:
             raise plain(409, f"A pod with id [{pod.id}] already exists.")
         deployment = deploy(state, {pod.id: Wish(pod)}, now, out, force=item.force)
@@ -35,7 +35,7 @@ def on_pod_posted(state: State, item: PodPosted, now: Instant, out: Outbox) -> N
 def on_pod_put(state: State, item: PodPut, now: Instant, out: Outbox) -> None:
     """Replace a pod's definition; one that is not there is created, as in Marathon."""
     try:
-        pod = pod_drafts.canonical(item.draft)
+        pod = pod_drafts.canonical(item.draft, state.config.default_network_name)
         if pod.id != item.pod_id:
             text = f"'{item.pod_id}' does not match definition's id ('{item.draft['id']}')"
             raise plain(400, text)
