@@ -318,10 +318,11 @@ class AgentHttp:
         return stream
 
     async def _kill(self, name: str) -> None:
-        if self._lines.is_over(name):
+        is_over = self._lines.is_over(name)
+        if is_over:
             # It has closed its output, not its client: it is about to end, as itself.
             await asyncio.sleep(_ENDING_S)
-        await self._driver.ask(lambda to: KillAsked(to, name, 9))
+        await self._driver.ask(lambda to: KillAsked(to, name, 9, is_abandoned=not is_over))
 
     def _output(self, name: str, request: Request) -> Response | Stream:
         kind, format, headers = streamed_format(request)

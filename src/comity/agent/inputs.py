@@ -129,6 +129,8 @@ class KillAsked(Struct, frozen=True, tag=True):
     to: int
     container_id: str
     signal: int
+    is_abandoned: bool = False
+    """The session's client has vanished: nobody is going to ask how it ended."""
 
 
 class RemoveAsked(Struct, frozen=True, tag=True):
@@ -156,6 +158,12 @@ class OperationRetryDue(Struct, frozen=True, tag=True):
 
 class KillDue(Struct, frozen=True, tag=True):
     """A container's grace is over."""
+
+    container_id: str
+
+
+class SessionOver(Struct, frozen=True, tag=True):
+    """An ended session was kept long enough for its client to ask how it ended."""
 
     container_id: str
 
@@ -209,6 +217,7 @@ Input = (
     | UpdateRetryDue
     | OperationRetryDue
     | KillDue
+    | SessionOver
     | ExecutorDue
     | ExecutorBeatDue
     | CompletionDue

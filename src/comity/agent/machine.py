@@ -15,6 +15,7 @@ from comity.agent.handlers import (  # their import fills the table
     playing,
     probing,
     pulling,
+    remains,
     reporting,
 )
 from comity.agent.state import State
@@ -32,6 +33,7 @@ HANDLERS = (
     playing,
     probing,
     pulling,
+    remains,
     reporting,
 )
 

@@ -48,6 +48,13 @@ class DestroyContainer(Struct, frozen=True):
     has_image: bool
 
 
+class RemoveSandbox(Struct, frozen=True):
+    """Delete the sandbox of a nested container that nobody knows any more."""
+
+    container_id: str
+    path: Path
+
+
 class ToMaster(Struct, frozen=True):
     """Send a call on the link; lost when there is none, the machine sends again what matters."""
 

@@ -114,6 +114,8 @@ class Container:
     waiters: list[Waiter] = field(default_factory=list)
     is_killed: bool = False
     """Killed before it ran: it must not run any more."""
+    is_abandoned: bool = False
+    """A session whose client has vanished."""
     killed_at: Instant | None = None
     kill_due: Instant | None = None
     """When it was asked to end, and when it will have to."""

@@ -14,6 +14,7 @@ from comity.agent.outbox import (
     LimitContainer,
     LinkVolumes,
     MakeSandbox,
+    RemoveSandbox,
     SignalContainer,
     ToMaster,
 )
@@ -198,7 +199,7 @@ class AgentNode:
             case EndAgent():
                 self.replace()
                 self._world.after(self.restart_s, self.start)
-            case KeepVolumes() | LinkVolumes() | MakeSandbox() | LimitContainer():
+            case RemoveSandbox() | KeepVolumes() | LinkVolumes() | MakeSandbox() | LimitContainer():
                 pass  # directories and links: nothing here looks at them
             case _:
                 raise AssertionError(f"the simulator cannot do {effect!r}")

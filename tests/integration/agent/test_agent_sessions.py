@@ -233,3 +233,31 @@ async def test_a_session_that_closes_its_output_ends_as_itself(http, task):
     wait = {"type": "WAIT_CONTAINER", "wait_container": {"container_id": inner(task)}}
     assert await two.ask(wait) == 200
     assert json.loads(await two.body())["wait_container"]["exit_status"] == 6 << 8
+
+
+async def until_gone(path):
+    async with asyncio.timeout(30):
+        while path.exists():
+            await asyncio.sleep(0.02)
+
+
+async def test_sandboxes_of_sessions_go_when_they_are_removed_or_their_client_vanishes(
+    kernel, http, task
+):
+    one, two = http(), http()
+    assert await one.ask(session(task, "echo up; exec sleep 600", "gone")) == 200
+    assert await two.ask(session(task, "echo over", "over")) == 200
+    assert await two.output() == {"STDOUT": b"over\n", "STDERR": b""}
+    [root] = kernel.directory.glob("a/slaves/*/frameworks/*/executors/t/runs/latest/containers")
+    wait = {"type": "WAIT_CONTAINER", "wait_container": {"container_id": inner(task, "over")}}
+    three = http()
+    assert await three.ask(wait) == 200  # whoever was there to its end may ask for its status
+    assert (root / "over").is_dir()
+    remove = {"type": "REMOVE_CONTAINER", "remove_container": {"container_id": inner(task, "over")}}
+    four = http()
+    assert await four.ask(remove) == 200
+    await until_gone(root / "over")
+    assert (root / "gone").is_dir()
+    one.close()
+    await until_gone(root / "gone")
+    assert list(root.iterdir()) == []

@@ -1,7 +1,7 @@
 """Containers start, fail to start, and end; and what the launcher remembers after a restart."""
 
 from comity.agent import building, checkpoints
-from comity.agent.handlers import ending, groups, killing, nested, operating, playing
+from comity.agent.handlers import ending, groups, killing, nested, operating, playing, remains
 from comity.agent.inputs import (
     ContainerExited,
     ContainerFailed,
@@ -78,6 +78,8 @@ def on_container_exited(state: State, item: ContainerExited, now: Instant, out: 
         return
     if container.executor is None:
         ending.nested_exited(state, container, out)
+        if container.spec.is_session:
+            remains.session_ended(state, container, now, out)
         return
     executor = state.executors[container.executor]
     ending.executor_exited(state, executor, container, now, out)
@@ -122,6 +124,9 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
     """Compare what was stored with what still runs, and go on from there."""
     state.is_recovering = False
     found = [one for one in state.containers.values() if one.phase != "EXITED"]
+    for container in [one for one in state.containers.values() if one.phase == "EXITED"]:
+        if container.spec.is_session:
+            remains.session_ended(state, container, now, out)
     for container in found:
         if container.id in item.running:
             container.phase, container.pid = "RUNNING", item.running[container.id]
@@ -133,8 +138,9 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
             if item.rebooted and container.executor is not None:
                 state.executors[container.executor].failure = _REBOOTED
             on_container_exited(state, ContainerExited(container.id, status), now, out)
-        if container.spec.is_session:
-            ending.kill_now(state, container, out)  # its connection broke with the last agent
+        if container.spec.is_session:  # its connection broke with the last agent
+            container.is_abandoned = True
+            ending.kill_now(state, container, out)
     for container_id in item.running:
         _end_stray(state, container_id, out)
     operating.keep_volumes(state, out)

@@ -9,7 +9,7 @@ pod share its sandbox.
 import msgspec
 
 from comity.agent import building, checkpoints, statistics
-from comity.agent.handlers import ending
+from comity.agent.handlers import ending, remains
 from comity.agent.handlers.speaking import answer, refuse
 from comity.agent.inputs import (
     ContainerAsked,
@@ -191,6 +191,8 @@ def on_kill_asked(state: State, item: KillAsked, now: Instant, out: Outbox) -> N
     if container.executor is not None:
         refuse(item.to, 400, "an executor's container is ended by ending its tasks", out)
         return
+    if item.is_abandoned and container.spec.is_session:
+        remains.abandon(state, container, out)
     if item.signal == 9 or container.spec.is_pod:  # nothing of a pod could take another signal
         ending.kill_now(state, container, out)
     elif container.phase == "STARTING":
@@ -203,7 +205,7 @@ def on_kill_asked(state: State, item: KillAsked, now: Instant, out: Outbox) -> N
 
 @table.on(RemoveAsked)
 def on_remove_asked(state: State, item: RemoveAsked, now: Instant, out: Outbox) -> None:
-    """Forget an ended nested container; its sandbox goes with the executor's."""
+    """Forget an ended nested container, and delete its sandbox."""
     container = state.containers.get(item.container_id)
     if state.is_recovering:
         refuse(item.to, 503, "Agent is recovering", out)
@@ -212,5 +214,5 @@ def on_remove_asked(state: State, item: RemoveAsked, now: Instant, out: Outbox) 
     elif container.executor is not None or container.phase != "EXITED":
         refuse(item.to, 500, f"Container {item.container_id} is still in use", out)
     else:
-        ending.forget_nested(state, container, out)
+        remains.remove(state, container, out)
         answer(item.to, 200, out)

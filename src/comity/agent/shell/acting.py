@@ -23,6 +23,7 @@ from comity.agent.outbox import (
     LimitContainer,
     LinkVolumes,
     MakeSandbox,
+    RemoveSandbox,
     RunProbe,
     SignalContainer,
     ToMaster,
@@ -37,7 +38,12 @@ from comity.core.errors import UserError
 from comity.core.networks import Joined
 from comity.runtime import fetcher
 from comity.runtime.containers import volumes
-from comity.runtime.containers.containerizer import Containerizer, make_sandbox
+from comity.runtime.containers.containerizer import (
+    Containerizer,
+    make_sandbox,
+    remove_sandbox,
+    set_aside,
+)
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
 from comity.runtime.fetcher_cache import FetcherCache
@@ -51,6 +57,7 @@ Effect = (
     | LimitContainer
     | SignalContainer
     | DestroyContainer
+    | RemoveSandbox
     | KeepVolumes
     | LinkVolumes
     | RunProbe
@@ -84,6 +91,8 @@ class Actor:
         self._cache = FetcherCache(config.work_dir / "fetcher-cache", config.fetcher_cache_bytes)
         self._probes: dict[str, asyncio.Future[int | None]] = {}
         self._images: set[str] = set()
+        self._going: dict[str, asyncio.Event] = {}
+        """Containers that are being destroyed."""
 
     def launch(self, effect: Effect) -> None:
         """Begin one effect."""
@@ -100,6 +109,8 @@ class Actor:
                 self._signal(effect)
             case DestroyContainer():
                 self._driver.spawn(self._destroy(effect))
+            case RemoveSandbox():
+                self._driver.spawn(self._remove_sandbox(effect))
             case KeepVolumes():
                 volumes.keep(self._state.config.work_dir.resolve() / "volumes", effect.paths)
             case LinkVolumes():
@@ -171,7 +182,26 @@ class Actor:
         self._launcher.order(op="forget", ids=[effect.container_id])
         self._images.discard(effect.container_id)
         self.switchboard.retire(effect.container_id)
-        await self._containerizer.destroy(effect.container_id, has_image=effect.has_image)
+        name, gone = effect.container_id, asyncio.Event()
+        self._going[name] = gone
+        try:
+            await self._containerizer.destroy(name, has_image=effect.has_image)
+        finally:
+            self._going.pop(name, None)
+            gone.set()
+
+    async def _remove_sandbox(self, effect: RemoveSandbox) -> None:
+        """Delete a sandbox, once nothing is mounted in it any more."""
+        name = effect.container_id
+        for going in [*self._going]:
+            if going == name or going.startswith(f"{name}."):
+                await self._going[going].wait()
+        if name in self._state.containers:
+            return  # launched anew meanwhile, in the same place
+        try:
+            await asyncio.to_thread(remove_sandbox, set_aside(effect.path))
+        except OSError as error:
+            _log.warning("the sandbox of %s stays: %s", name, error)
 
     # the launcher's events
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 from comity.core.containers import Spec
 from comity.core.networks import Joined
 from comity.runtime.cgroups import Cgroups
-from comity.runtime.containers import accounting, pause, process, sandbox_links, volumes
+from comity.runtime.containers import accounting, kernel, pause, process, sandbox_links, volumes
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import Heard, OciContainers
 from comity.runtime.containers.pods import Pods, Sandbox
@@ -178,6 +179,19 @@ def make_sandbox(spec: Spec) -> None:
         raise ContainerRefused(f"cannot make the sandbox: {error}") from error
     if spec.image is None or spec.image == HOST_IMAGE:
         volumes.link(spec)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a sandbox that is to be deleted another name, so that its own is free at once.
+
+    Raises:
+        OSError: it is not there, or something is still mounted below it.
+    """
+    if kernel.has_mounts(path):
+        raise OSError(errno.EBUSY, "something is mounted in it", str(path))
+    aside = path.with_name(f".{path.name}.removed")
+    os.rename(path, aside)
+    return aside
 
 
 def remove_sandbox(path: Path) -> None:

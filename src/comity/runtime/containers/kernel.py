@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def _mount(source: str, target: Path, kind: str, flags: int, options: str) -> No
 def unmount(path: Path) -> None:
     """Unmount, lazily: what still uses it keeps it until it ends. What is not mounted is fine."""
     _libc.umount2(str(path).encode(), _MNT_DETACH)
+
+
+def has_mounts(path: Path) -> bool:
+    """Whether something is mounted at a path or below it."""
+    wanted = os.fsencode(path)
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        point = re.sub(rb"\\([0-7]{3})", lambda found: bytes((int(found[1], 8),)), line.split()[4])
+        if point == wanted or point.startswith(wanted + b"/"):
+            return True
+    return False
 
 
 def is_mounted(path: Path) -> bool:

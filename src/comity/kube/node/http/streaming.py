@@ -85,11 +85,12 @@ class Streams:
         window = (24, 80) if ask.tty else None
         async with self._sessions.run(session, command, window) as output:
             is_over = await self._joined(caller, session, output, ask)
-        # Leaving has ended it, if it was not over: then nobody is there to be told.
+        if not is_over:
+            return None  # leaving has ended it, and nobody is there to be told
         status = await self._sessions.wait(session)
         with contextlib.suppress(ApiError, HttpError):  # it goes with the pod
             await self._sessions.remove(session)
-        return _status(status) if is_over else None
+        return _status(status)
 
     async def _join(self, caller: Caller, ask: Asked) -> Json | None:
         async with self._sessions.output(ask.container) as output:
