@@ -85,6 +85,8 @@ class Cluster:
     directory: Path
     master: Part = field(init=False)
     agents: list[Part] = field(default_factory=list)
+    guard: dict[str, str] = field(default_factory=dict)
+    """Headers that prove who we are, where that is asked."""
 
     def start(self, *flags: str) -> None:
         """Start the master."""
@@ -110,7 +112,7 @@ class Cluster:
 
     def shown(self) -> list[dict[str, object]]:
         """Return the agents as the master shows them."""
-        found = request(self.master.url, "GET", "/slaves").json()["slaves"]
+        found = request(self.master.url, "GET", "/slaves", headers=self.guard).json()["slaves"]
         return list(found)
 
     @property

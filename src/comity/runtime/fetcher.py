@@ -1,4 +1,4 @@
-"""Fetches a task's URIs into its sandbox: files, HTTP, archives.
+"""Fetches a task's URIs into its sandbox, and unpacks archives.
 
 Semantics of Mesos's fetcher: in order; archives are extracted unless told otherwise; `executable`
 files are made so and never extracted; a local path is copied. Runs on a thread, never on the loop.
@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from comity.core.errors import ComityError
+from comity.runtime.downloading import download, without_password
 from comity.runtime.fetcher_cache import FetcherCache
 from comity.wire.mesos import v1
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_TIMEOUT_S = 60
 
 
 class FetchFailed(ComityError):
@@ -42,15 +42,16 @@ def fetch_all(
             else:
                 _fetch(uri, sandbox)
         except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+            shown = without_password(uri.value)
             raise FetchFailed(
-                f"Failed to fetch all URIs for container: {uri.value}: {error}"
+                f"Failed to fetch all URIs for container: {shown}: {error}"
             ) from error
 
 
 def _fetch(uri: v1.URI, sandbox: Path) -> None:
     target = _target(uri, sandbox)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _copy(uri.value, target)
+    download(uri.value, target)
     if uri.executable:
         target.chmod(0o755)
     elif uri.extract:
@@ -60,7 +61,7 @@ def _fetch(uri: v1.URI, sandbox: Path) -> None:
 def _fetch_cached(uri: v1.URI, sandbox: Path, cache: FetcherCache, user: str) -> None:
     """Take a file from the cache; an archive is extracted from there, not copied, as in Mesos."""
     target = _target(uri, sandbox)
-    with cache.file(uri.value, user, _copy) as cached:
+    with cache.file(uri.value, user, download) as cached:
         if cached is None:
             _fetch(uri, sandbox)
             return
@@ -80,26 +81,6 @@ def _target(uri: v1.URI, sandbox: Path) -> Path:
     if not target.is_relative_to(sandbox.resolve()):
         raise ValueError(f"'{name}' leads out of the sandbox")
     return target
-
-
-def _copy(value: str, target: Path) -> None:
-    parts = urlsplit(value)
-    if parts.scheme in ("http", "https"):
-        import urllib.request  # 5 MB that an agent needs only when something is fetched
-
-        with (
-            urllib.request.urlopen(value, timeout=_TIMEOUT_S) as source,  # noqa: S310 - http(s) only
-            target.open("wb") as file,
-        ):
-            shutil.copyfileobj(source, file, 1 << 20)
-    elif parts.scheme in ("", "file"):
-        path = unquote(parts.path)
-        if not path.startswith("/"):
-            raise ValueError("a local path must be absolute")
-        shutil.copyfile(path, target)
-        shutil.copymode(path, target)
-    else:
-        raise ValueError(f"scheme '{parts.scheme}' is not supported: use file, http or https")
 
 
 def _extract(archive: Path, name: str, sandbox: Path) -> bool:

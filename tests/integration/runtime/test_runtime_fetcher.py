@@ -41,7 +41,7 @@ def test_output_file_and_executable(tmp_path):
     ("uri", "text"),
     [
         ({"value": "/no/such/file"}, "No such file"),
-        ({"value": "ftp://x/y"}, "scheme 'ftp' is not supported"),
+        ({"value": "gopher://x/y"}, "scheme 'gopher' is not supported"),
         ({"value": "relative"}, "must be absolute"),
         ({"value": "/etc/hosts", "output_file": "../../escape"}, "leads out of the sandbox"),
     ],
