@@ -32,7 +32,7 @@ def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
     return mesos is not None and mesos.image is not None and not mesos.image.cached
 
 
-def login_of(container: v1.ContainerInfo | None) -> str:
+def login_of(state: State, container: v1.ContainerInfo | None) -> str:
     """Return the docker config that an image brings along, empty for none.
 
     Raises:
@@ -40,11 +40,22 @@ def login_of(container: v1.ContainerInfo | None) -> str:
     """
     mesos = container.mesos if container is not None else None
     docker = mesos.image.docker if mesos is not None and mesos.image is not None else None
+    if docker is not None and docker.config is None and docker.credential is not None:
+        entry = {"username": docker.credential.principal, "password": docker.credential.secret}
+        auths = {_registry_of(docker.name, state.config.docker_registry): entry}
+        return msgspec.json.encode({"auths": auths}).decode()
     if docker is None or docker.config is None:
         return ""
     if docker.config.value is None:
         raise Unsupported("the image's config is a reference: agents here have no secret resolver")
     return docker.config.value.data.decode(errors="replace")
+
+
+def _registry_of(image: str, default: str) -> str:
+    """Return the host of an image's registry, as in `runtime.images.references`."""
+    head, slash, _ = image.partition("/")
+    has_host = slash and ("." in head or ":" in head or head == "localhost")
+    return head if has_host else default or "docker.io"
 
 
 def sandbox_of(
@@ -316,7 +327,7 @@ def _spec(
     has_root = image is not None and image != HOST_IMAGE
     options, refusal, login = Options(), "", ""
     try:
-        login = login_of(container)
+        login = login_of(state, container)
         options = isolating.options_of(container, isolation, has_root=has_root)
         mounts = mounting.mounts_of(container, mounting.Around(sandbox, parent, has_root))
         networks = networking.networks_of(container)

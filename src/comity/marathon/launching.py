@@ -13,6 +13,7 @@ from comity.wire.mesos import v1
 from comity.wire.mesos.base import UNLIMITED, Parameter
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
 from comity.wire.mesos.containers import (
+    Credential,
     DockerImage,
     DockerInfo,
     Image,
@@ -145,10 +146,18 @@ def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
     if given.docker is not None:
         image = Image(
             type="DOCKER",
-            docker=DockerImage(name=given.docker.image),
+            docker=DockerImage(
+                name=given.docker.image, credential=_credential(given.docker.credential)
+            ),
             cached=not given.docker.force_pull_image,
         )
     return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), **fields)
+
+
+def _credential(given: apps.Credential | None) -> Credential | None:
+    if given is None:
+        return None
+    return Credential(principal=given.principal, secret=given.secret)
 
 
 def _docker(app: App, docker: Docker, ports: Sequence[int]) -> DockerInfo:

@@ -43,7 +43,6 @@ _UNSUPPORTED_VOLUME = {
     "secret": "secrets are not supported yet; use a hostPath",
 }
 _UNSUPPORTED_DOCKER = {
-    "credential": "registry credentials in apps are not supported; leave credential out",
     "pullConfig": "pullConfig needs secrets, which are not supported yet",
 }
 
@@ -146,6 +145,9 @@ def _check_container(app: Draft, errors: Errors) -> None:
     if container["type"] == "MESOS" and (docker["privileged"] or docker["parameters"]):
         name = "privileged" if docker["privileged"] else "parameters"
         note(errors, f"/container/docker/{name}", "must be empty unless the type is DOCKER")
+    if container["type"] == "DOCKER" and docker.get("credential"):
+        text = "must be empty unless the type is MESOS; fetch a docker.tar.gz instead"
+        note(errors, "/container/docker/credential", text)
     _refuse_known(docker, _UNSUPPORTED_DOCKER, "/container/docker", errors)
 
 

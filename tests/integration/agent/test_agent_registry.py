@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import tarfile
 
 import pytest
 
 from comity.runtime.http import Client
 from comity.wire.mesos import v1
+from comity.wire.mesos.containers import Credential, DockerImage, DockerInfo, Image, MesosInfo
 from support.images import MARKS, busybox, image
 from support.kernel import Kernel
-from support.registries import NEEDED, Registry
+from support.registries import NEEDED, PASSWORD, USER, Registry
 
 S = v1.TaskState
 JSON = (("Content-Type", "application/json"),)
@@ -82,3 +84,59 @@ async def test_by_digest_and_a_wrong_digest_say_what_they_are(tmp_path, registry
         await mesos.launch({"id": "bad", **box(f"{registry.host}/box@sha256:{wrong}")})
         failed = await mesos.until_state("bad", S.FAILED)
         assert "is not in the registry" in failed.message
+
+
+async def test_a_task_brings_its_own_credentials_in_three_ways(tmp_path):
+    with Registry(tmp_path / "registry", is_closed=True) as registry:
+        registry.push("box", [busybox()], {"Env": ["PATH=/bin"]})
+        name = f"{registry.host}/box:1"
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(registry.docker_config))
+        with tarfile.open(tmp_path / "docker.tar.gz", "w:gz") as tar:
+            tar.add(config, ".docker/config.json")
+        fetched = v1.URI(value=str(tmp_path / "docker.tar.gz"))
+        sleep = {"value": "exec sleep 600"}
+        inline = DockerImage(name=name, credential=Credential(principal=USER, secret=PASSWORD))
+        wrong = DockerImage(name=name, credential=Credential(principal=USER, secret="guessed"))
+
+        def of(docker):
+            image = Image(type="DOCKER", docker=docker, cached=False)
+            made = v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image))
+            return {"container": made, "command": v1.CommandInfo(**sleep)}
+
+        old = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image=name, force_pull_image=True))
+        tasks = {
+            "inline": of(inline),
+            "wrong": of(wrong),
+            "none": of(DockerImage(name=name)),
+            "fetched": {"container": old, "command": v1.CommandInfo(uris=(fetched,), **sleep)},
+        }
+        async with Kernel(tmp_path) as kernel, kernel.scheduler() as mesos:
+            for task, fields in tasks.items():
+                await mesos.launch({"id": task, **fields})
+            assert "they are wrong" in (await mesos.until_state("wrong", S.FAILED)).message
+            assert "it needs some" in (await mesos.until_state("none", S.FAILED)).message
+            for task in ("inline", "fetched"):
+                await mesos.until_state(task, S.RUNNING)
+        log = (tmp_path / "agent.log").read_text()
+        token = registry.docker_config["auths"][registry.host]["auth"]
+        assert not [one for one in ("guessed", PASSWORD, token) if one in log]
+
+
+async def test_an_agent_asks_a_credential_helper(tmp_path, monkeypatch):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    answer = json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper = programs / "docker-credential-test"
+    helper.write_text(f"#!/bin/sh\ncat > /dev/null; echo '{answer}'\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    with Registry(tmp_path / "registry", is_closed=True) as registry:
+        registry.push("box", [busybox()], {"Env": ["PATH=/bin"]})
+        flag = json.dumps({"credHelpers": {registry.host: "test"}})
+        async with (
+            Kernel(tmp_path, "--docker-config", flag) as kernel,
+            kernel.scheduler() as mesos,
+        ):
+            await mesos.launch({"id": "t", **box(f"{registry.host}/box:1")})
+            await mesos.until_state("t", S.RUNNING)

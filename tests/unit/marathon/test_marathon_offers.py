@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from comity.core.ids import AgentId, TaskId
 from comity.marathon import drafts, launching, views
 from comity.marathon.outbox import Accept, Decline
@@ -9,6 +11,7 @@ from comity.marathon.state import State
 from comity.policy.placement import Fit
 from comity.wire.marathon.app_reads import NEW_APP
 from comity.wire.marathon.apps import App
+from comity.wire.marathon.errors import Refused
 from comity.wire.mesos import v1
 from support.marathon_world import World, read, started
 
@@ -195,6 +198,23 @@ def test_containers_of_either_engine() -> None:
     assert info.seccomp is not None
     assert (info.seccomp.unconfined, info.ipc_mode, info.shm_size) == (True, "PRIVATE", 8)
     assert {name: one.value for name, one in task.limits.items()} == {"cpus": 1e15, "mem": 1024}
+
+
+def test_who_pulls_an_image() -> None:
+    who = {"principal": "me", "secret": "s3cret"}
+    docker = {"image": "r:5000/box", "credential": who, "forcePullImage": True}
+    container = task_of(app_of(container={"type": "MESOS", "docker": docker}), 1).container
+    assert container is not None
+    assert container.mesos is not None
+    image = container.mesos.image
+    assert image is not None
+    assert image.docker is not None
+    assert image.docker.credential is not None
+    assert (image.docker.credential.principal, image.docker.credential.secret) == ("me", "s3cret")
+    assert image.cached is False
+    with pytest.raises(Refused) as refused:
+        app_of(container={"type": "DOCKER", "docker": docker})
+    assert "/container/docker/credential" in str(refused.value.body)
 
 
 def test_what_else_a_task_carries() -> None:

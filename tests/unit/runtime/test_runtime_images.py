@@ -5,8 +5,10 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -74,6 +76,8 @@ class FakeRegistry:
         self.basic = self.bearer = None
         self.blobs_at = ""
         self.cuts = 0
+        self.expires = False
+        self.token, self.form = "t0", b""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -81,6 +85,11 @@ class FakeRegistry:
 
             def do_GET(self):
                 outer.answer(self)
+
+            def do_POST(self):
+                outer.form = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.asked.append((self.path, self.headers.get("Authorization")))
+                outer.send(self, 200, b'{"access_token":"%s"}' % outer.token.encode())
 
             def log_message(self, *args):
                 pass
@@ -101,8 +110,8 @@ class FakeRegistry:
         if request.path.startswith("/token"):
             if given != self.basic:
                 return self.send(request, 401)
-            return self.send(request, 200, b'{"token":"t0"}')
-        if self.bearer is not None and given != "Bearer t0":
+            return self.send(request, 200, b'{"token":"%s"}' % self.token.encode())
+        if self.bearer is not None and given != f"Bearer {self.token}":
             challenge = f'Bearer realm="http://{self.host}/token",service="s",scope="x"'
             return self.send(request, 401, **{"WWW-Authenticate": challenge})
         if self.bearer is None and self.basic is not None and given != self.basic:
@@ -111,6 +120,9 @@ class FakeRegistry:
         if "/manifests/" in request.path:
             known = name in {"latest", digest_of(self.made.manifest)}
             return self.send(request, 200 if known else 404, self.made.manifest if known else b"")
+        if self.expires:
+            self.token, self.expires = "t1", False
+            return self.answer(request)
         if self.blobs_at:
             return self.send(request, 307, Location=f"{self.blobs_at}{request.path}")
         return self.blob(request, self.made.blobs.get(name))
@@ -153,7 +165,8 @@ def serve():
 
 def store(tmp_path, default="", logins=None, **rules):
     named = {host: sources.Rules(**rule) for host, rule in rules.pop("rules", {}).items()}
-    settings = sources.Settings(default=default, logins=logins or {}, rules=named)
+    known = logins if isinstance(logins, credentials.Keyring) else credentials.Keyring(logins or {})
+    settings = sources.Settings(default=default, logins=known, rules=named)
     return ImageStore(tmp_path / "store", settings)
 
 
@@ -213,6 +226,113 @@ async def test_wrong_credentials_are_named_without_the_secret(tmp_path, serve, b
     assert "they are wrong" in text
     assert "guessed" not in text
     assert "it needs some" in await refused(store(tmp_path), f"{registry.host}/box")
+
+
+async def test_a_token_that_expires_amid_a_pull_is_got_anew(tmp_path, serve):
+    registry = serve()
+    registry.basic, registry.bearer, registry.expires = ME.basic, True, True
+    await store(tmp_path, logins={registry.host: ME}).get(f"{registry.host}/box")
+    assert len([path for path, _ in registry.asked if path == "/token"]) >= 2
+
+
+async def test_an_identity_token_is_shown_to_the_token_service_only(tmp_path, serve):
+    registry = serve()
+    registry.bearer = True
+    login = json.dumps({"auths": {registry.host: {"auth": "", "identitytoken": "it/is me"}}})
+    await store(tmp_path).get(f"{registry.host}/box", login=login)
+    form = urllib.parse.parse_qs(registry.form.decode())
+    assert (form["grant_type"], form["refresh_token"]) == (["refresh_token"], ["it/is me"])
+    assert {given for _, given in registry.asked} == {None, "Bearer t0"}
+
+
+# credential helpers
+
+
+@pytest.fixture
+def helper(tmp_path, monkeypatch):
+    """Let `docker-credential-test` be a script of the test's."""
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+
+    def make(script):
+        program = directory / "docker-credential-test"
+        program.write_text(
+            f'#!/bin/sh\nread server; echo "$1 $server" >> {tmp_path}/asked\n{script}'
+        )
+        program.chmod(0o755)
+
+    return make
+
+
+KNOWS = """echo '{"ServerURL": "x", "Username": "me", "Secret": "secret"}'"""
+
+
+@pytest.mark.parametrize("names", ["store", "host"])
+async def test_a_helper_is_asked_when_a_registry_wants_to_know(tmp_path, serve, helper, names):
+    registry, open_one = serve(), serve()
+    registry.basic = ME.basic
+    helper(KNOWS)
+    said = {"credsStore": "test"} if names == "store" else {"credHelpers": {registry.host: "test"}}
+    kept = store(tmp_path, logins=credentials.parse(json.dumps(said)))
+    await kept.get(f"{open_one.host}/box")
+    await kept.get(f"{registry.host}/box")
+    assert (tmp_path / "asked").read_text() == f"get {registry.host}\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("echo credentials not found in native keychain; exit 1", "it needs some"),
+        ("echo the keychain is locked; exit 2", "failed: the keychain is locked"),
+        ("echo secret", "did not answer as one"),
+    ],
+)
+async def test_a_helper_that_fails_is_named(tmp_path, serve, helper, script, text):
+    registry = serve()
+    registry.basic = ME.basic
+    helper(script)
+    kept = store(tmp_path, logins=credentials.parse('{"credsStore": "test"}'))
+    said = await refused(kept, f"{registry.host}/box")
+    assert text in said
+    assert "secret" not in said
+
+
+async def test_a_helper_that_is_not_installed_is_named(tmp_path, serve):
+    registry = serve()
+    registry.basic = ME.basic
+    kept = store(tmp_path, logins=credentials.parse('{"credsStore": "none-like-it"}'))
+    text = "docker-credential-none-like-it cannot be run: No such file"
+    assert text in await refused(kept, f"{registry.host}/box")
+
+
+async def test_a_task_cannot_have_the_agent_run_a_program(tmp_path, serve, helper):
+    registry = serve()
+    registry.basic = ME.basic
+    helper(KNOWS)
+    with pytest.raises(ImageRefused, match="it needs some"):
+        await store(tmp_path).get(f"{registry.host}/box", login='{"credsStore": "test"}')
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", 7, "$(id)"])
+def test_names_of_helpers_are_names(name):
+    with pytest.raises(UserError):
+        credentials.parse(json.dumps({"credHelpers": {"r": name}}))
+
+
+def test_credentials_that_a_task_fetched_are_its_own_only(tmp_path):
+    sandbox = tmp_path / "sandbox"
+    (sandbox / ".docker").mkdir(parents=True)
+    assert credentials.fetched_into(sandbox) == ""
+    (tmp_path / "other").write_text("not mine")
+    (sandbox / ".docker/config.json").symlink_to(tmp_path / "other")
+    assert credentials.fetched_into(sandbox) == ""
+    (sandbox / ".dockercfg").write_text("{}")
+    assert credentials.fetched_into(sandbox) == "{}"
+    (sandbox / ".docker/config.json").unlink()
+    (sandbox / ".docker/config.json").write_text('{"auths": {}}')
+    assert credentials.fetched_into(sandbox) == '{"auths": {}}'
 
 
 async def test_credentials_do_not_follow_a_redirect(tmp_path, serve):
@@ -355,7 +475,7 @@ def test_credentials_are_read_from_a_file_or_the_flag(tmp_path):
     text = json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": auth}}})
     (tmp_path / "config.json").write_text(text)
     for given in (text, str(tmp_path / "config.json"), f"file://{tmp_path}/config.json"):
-        assert credentials.read(given) == {"docker.io": ME}
+        assert credentials.read(given) == credentials.Keyring({"docker.io": ME})
     assert "secret" not in repr(ME)
     for bad in ("{", '{"auths": {"r": {"auth": "?"}}}', str(tmp_path / "none")):
         with pytest.raises(UserError):

@@ -47,6 +47,7 @@ from comity.runtime.containers.containerizer import (
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.driver import Driver
 from comity.runtime.fetcher_cache import FetcherCache
+from comity.runtime.images import credentials
 from comity.runtime.images.store import Pull
 from comity.runtime.launcher.client import LauncherClient
 
@@ -134,6 +135,7 @@ class Actor:
                 await asyncio.to_thread(
                     fetcher.fetch_all, effect.uris, spec.sandbox, self._cache, spec.user or ""
                 )
+                spec = _with_login(spec)
             order = await self._containerizer.prepare(spec, self._hears(spec))
         except (ContainerRefused, fetcher.FetchFailed) as error:
             is_image = isinstance(error, ImageRefused)
@@ -295,3 +297,10 @@ class Actor:
     async def close(self) -> None:
         """Drop connections."""
         await self._prober.close()
+
+
+def _with_login(spec: Spec) -> Spec:
+    """Add the credentials for its image that a task fetched, unless it brings some otherwise."""
+    if spec.image is None or spec.image_login:
+        return spec
+    return msgspec.structs.replace(spec, image_login=credentials.fetched_into(spec.sandbox))

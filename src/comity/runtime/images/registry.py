@@ -10,6 +10,7 @@ import http.client
 import json
 import re
 import ssl
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -29,6 +30,8 @@ _MANIFEST_MAX = 8 << 20
 
 Progress = Callable[[int], None]
 """Hears of bytes that have come."""
+Who = Callable[[], Login | None]
+"""Says who we are to a registry; asked when that wants to know, as it may run a program."""
 
 
 class Registry:
@@ -37,13 +40,16 @@ class Registry:
     def __init__(
         self,
         url: str,
-        login: Login | None = None,
+        login: Who = lambda: None,
         *,
         context: ssl.SSLContext | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._url = url.rstrip("/")
-        self._login = login
+        self._who = login
+        self._login: Login | None = None
+        self._asked = threading.Lock()
+        self._is_known = False
         self._progress = progress
         self._authorization: dict[str, str] = {}
         """What to send, by the image's name: tokens are for one."""
@@ -97,7 +103,7 @@ class Registry:
         return size is None or file.tell() == size
 
     def _open(self, reference: Reference, path: str, headers: dict[str, str]) -> Any:
-        for _ in range(2):
+        for is_last in (False, True):
             request = urllib.request.Request(self._url + path, headers=headers)  # noqa: S310
             own = self._authorization.get(reference.name)
             if own:
@@ -107,7 +113,7 @@ class Registry:
             except urllib.error.HTTPError as error:
                 challenge = error.headers.get("WWW-Authenticate", "")
                 error.close()
-                if error.code == 401 and own is None and challenge:
+                if error.code == 401 and challenge and not is_last:  # tokens expire, too
                     self._authorization[reference.name] = self._answer(challenge, reference)
                     continue
                 raise self._refusal(reference, error.code) from error
@@ -129,20 +135,34 @@ class Registry:
             return ImageNotFound(f"the registry {self._url} wants fewer requests: log in, or wait")
         return ImageNotFound(f"the registry {self._url} answered {status} for {name}")
 
+    def _whoami(self) -> Login | None:
+        with self._asked:
+            if not self._is_known:
+                self._login = self._who()
+                self._is_known = True
+            return self._login
+
     def _answer(self, challenge: str, reference: Reference) -> str:
         """Return what proves who we are, as a challenge wants it: Basic, or a token for it."""
         scheme, _, rest = challenge.partition(" ")
-        if scheme.lower() == "basic" and self._login is not None:
-            return self._login.basic
+        login = self._whoami()
+        if scheme.lower() == "basic" and login is not None and not login.identity:
+            return login.basic
         values = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         realm = values.pop("realm", "")
         if scheme.lower() != "bearer" or not realm.startswith(("http://", "https://")):
             raise self._refusal(reference, 401)
         wanted = {key: values[key] for key in ("service", "scope") if key in values}
-        url = f"{realm}?{urllib.parse.urlencode(wanted)}"
-        request = urllib.request.Request(url)  # noqa: S310
-        if self._login is not None:
-            request.add_unredirected_header("Authorization", self._login.basic)
+        query = urllib.parse.urlencode(wanted)
+        if login is not None and login.identity:
+            form = {"grant_type": "refresh_token", "client_id": "comity", **wanted}
+            form["refresh_token"] = login.identity
+            data = urllib.parse.urlencode(form).encode()
+            request = urllib.request.Request(realm, data=data)  # noqa: S310
+        else:
+            request = urllib.request.Request(f"{realm}?{query}")  # noqa: S310
+            if login is not None:
+                request.add_unredirected_header("Authorization", login.basic)
         try:
             with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
                 document = json.loads(answer.read(_MANIFEST_MAX))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from comity.core.errors import UserError
 from comity.runtime.images import layouts
-from comity.runtime.images.credentials import HUB, Logins, host_of
+from comity.runtime.images.credentials import HUB, Keyring, Login, Logins, host_of
 from comity.runtime.images.errors import ImageNotFound
 from comity.runtime.images.manifests import Document, Source
 from comity.runtime.images.references import Reference
@@ -34,7 +34,7 @@ class Settings(Struct, frozen=True):
 
     default: str = ""
     """For names without a host: a registry's URL, or a directory; Docker Hub when empty."""
-    logins: Logins = {}
+    logins: Keyring = Keyring()
     rules: dict[str, Rules] = {}
     """By host."""
 
@@ -102,11 +102,15 @@ def source_for(
     default = settings.default
     if not reference.host and default and not default.startswith(("http://", "https://")):
         return layouts.source_in(Path(default), reference)
-    known = {**settings.logins, **logins}
 
     def registry(url: str, rules: Rules) -> Registry:
         context = ssl.create_default_context(cafile=rules.ca) if rules.ca else None
-        return Registry(url, known.get(host_of(url)), context=context, progress=progress)
+
+        def login() -> Login | None:
+            host = host_of(url)
+            return logins.get(host) or settings.logins.find(host)
+
+        return Registry(url, login, context=context, progress=progress)
 
     host = host_of(reference.host or default or HUB)
     rules = settings.rules.get(host, Rules())

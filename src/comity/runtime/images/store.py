@@ -98,7 +98,7 @@ class ImageStore:
             ImageRefused: it is not to be had; nothing of it stays.
         """
         try:
-            logins = credentials.parse(login) if login else {}
+            logins = credentials.parse(login).logins if login else {}
         except UserError as error:
             raise ImageRefused(f"image {text}: {error}") from error
         if cached and (found := await asyncio.to_thread(self._found, text)) is not None:

@@ -139,7 +139,9 @@ _DOCKER = record(
         "network": Field(literal("BRIDGE", "HOST", "NONE", "USER")),
         "parameters": Field(array(_PARAMETER), default=[]),
         "portMappings": Field(array(_PORT_MAPPING)),
-        "credential": Field(anything),
+        "credential": Field(
+            record({"principal": Field(string(), required=True), "secret": Field(string())})
+        ),
         "pullConfig": Field(anything),
     }
 )

@@ -120,6 +120,13 @@ class ResourceLimits(Wire, frozen=True, kw_only=True):
     mem: float | Literal["unlimited"] | None = None
 
 
+class Credential(Wire, frozen=True, kw_only=True):
+    """Who pulls an image; deprecated in Marathon for `pullConfig`."""
+
+    principal: str
+    secret: str | None = None
+
+
 class Docker(Wire, frozen=True, kw_only=True, gc=False):
     """The image of a container."""
 
@@ -127,6 +134,7 @@ class Docker(Wire, frozen=True, kw_only=True, gc=False):
     force_pull_image: bool
     privileged: bool
     parameters: tuple[Parameter, ...]
+    credential: Credential | None = None
 
 
 class Container(Wire, frozen=True, kw_only=True):
