@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from comity.core.errors import UserError
-from comity.runtime.images import helpers
+from comity.runtime.images import keychains
 
 HUB = "docker.io"
 _HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
@@ -61,7 +61,7 @@ class Keyring(Struct, frozen=True):
             ImageNotFound: that failed.
         """
         helper = self.helpers.get(host) or self.store
-        known = helpers.ask(helper, _HUB_SERVER if host == HUB else host) if helper else None
+        known = keychains.ask(helper, _HUB_SERVER if host == HUB else host) if helper else None
         if known is None:
             return self.logins.get(host)
         user, secret = known
@@ -90,7 +90,7 @@ def parse(data: bytes | str) -> Keyring:
             {host_of(name): helper for name, helper in named.items()},
             store,
         )
-        if not all(map(helpers.is_name, (*found.helpers.values(), *([store] if store else ())))):
+        if not all(map(keychains.is_name, (*found.helpers.values(), *([store] if store else ())))):
             raise ValueError("no name of a credential helper")
         return found
     except (ValueError, AttributeError, TypeError, KeyError, binascii.Error) as error:
