@@ -7,6 +7,7 @@ import os
 import pytest
 
 from comity.kube.node.http import forwarding
+from comity.kube.node.http.pieces import Held, Pieces
 from comity.runtime.http import Server
 from comity.runtime.http.duplex import connect
 from support.spdy import SpdyClient
@@ -104,3 +105,49 @@ async def test_who_resets_a_stream_is_gone_for_the_pod(client):
 async def test_ports_that_are_none(client):
     error, data = connection(client, "http")
     await client.until(lambda: {error, data} <= client.was_reset)
+
+
+async def test_streams_that_name_no_request(client):
+    async with listening(whole_then_answer) as port:
+        error = client.opens(streamType="error", port=str(port))
+        data = client.opens(streamType="data", port=str(port))
+        client.sends(data, b"abc", is_last=True)
+        await client.until(lambda: {error, data} <= client.ended)
+    assert client.got == {error: b"", data: b"cba"}
+
+
+async def test_who_does_not_read_holds_up_neither_others_nor_the_node(client):
+    """What waits for a pod is bounded, and a connection's end makes room again."""
+    stuck = asyncio.Event()
+
+    async def serve(reader, writer):
+        await stuck.wait()
+
+    async with listening(serve) as deaf, listening(whole_then_answer) as port:
+        _, first = connection(client, deaf, 1)
+        client.sends(first, bytes(8 << 20))
+        _, second = connection(client, port, 2)
+        client.sends(second, b"abc", is_last=True)
+        await client.until(lambda: client.got[second] == b"cba")
+        client.resets(first)
+        stuck.set()
+
+
+async def test_held_bytes_make_their_client_wait():
+    held = Held(10)
+    first, second = Pieces(held), Pieces(held)
+    first.put(b"x" * 8)
+    await held.room()
+    second.put(b"y" * 8)
+    waiting = asyncio.create_task(held.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert await first.get() == b"x" * 8
+    await waiting
+    first.put(b"z" * 8)
+    second.drop()
+    await held.room()
+    second.put(b"late")
+    assert await second.get() == b""
+    first.end()
+    assert [await first.get(), await first.get()] == [b"z" * 8, b""]

@@ -1,13 +1,16 @@
 """`kubectl port-forward`: streams of SPDY, in a WebSocket or plain; each pair is one connection.
 
 kubectl opens two streams for each connection that it accepts: `error`, which only we write, and
-`data` (kubelet's port forwarding, requests told apart by `requestid`).
+`data` (kubelet's port forwarding, requests told apart by `requestid`). Where the story goes next:
+`channelled` for clients that put ports into channels of a WebSocket.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from comity.kube.node.http import channelled
+from comity.kube.node.http.pieces import Held, Pieces, joined
 from comity.runtime.http import Duplex, HttpError, Request, Response, websockets
 from comity.runtime.http import spdy as connections
 from comity.runtime.http.spdy import Frames
@@ -36,18 +39,19 @@ def accept(request: Request, dial: Dial) -> Response:
 
     if connections.is_wanted(request):
         return connections.accept(request, (PROTOCOL,), plain)
+    if channelled.is_wanted(request):
+        return channelled.accept(request, dial)
     return websockets.accept(request, (IN_WEBSOCKETS,), in_websocket)
 
 
 class _Connection:
     """One connection to a port of the pod, and what has come for it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, held: Held) -> None:
         self.port = port
         self.error: int | None = None
         """The stream that tells why it failed."""
-        self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
-        """An empty piece is the end."""
+        self.pieces = Pieces(held)
         self.job: asyncio.Task[None] | None = None
 
 
@@ -58,6 +62,7 @@ class _Forwarding:
         self._frames = frames
         self._dial = dial
         self._session = spdy.Session()
+        self._held = Held()
         self._by_request: dict[str, _Connection] = {}
         self._by_stream: dict[int, _Connection] = {}
 
@@ -71,6 +76,7 @@ class _Forwarding:
             while (message := await self._frames.receive()) is not None:
                 for event in self._session.feed(message):
                     await self._take(event)
+                await self._held.room()
         finally:
             jobs = [each.job for each in self._by_request.values() if each.job is not None]
             for job in jobs:
@@ -84,10 +90,9 @@ class _Forwarding:
             case spdy.Data():
                 connection = self._by_stream.get(event.stream)
                 if connection is not None:
-                    if event.data:
-                        connection.pieces.put_nowait(event.data)
+                    connection.pieces.put(event.data)
                     if event.is_last:
-                        connection.pieces.put_nowait(b"")
+                        connection.pieces.end()
             case spdy.Reset():
                 connection = self._by_stream.pop(event.stream, None)
                 if connection is not None and connection.job is not None:
@@ -102,8 +107,8 @@ class _Forwarding:
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
             await self._frames.send(spdy.reset(event.stream))
             return
-        request = event.headers.get("requestid", "")
-        connection = self._by_request.setdefault(request, _Connection(int(port)))
+        request = event.headers.get("requestid") or _pair(event.stream, kind)
+        connection = self._by_request.setdefault(request, _Connection(int(port), self._held))
         await self._frames.send(self._session.reply(event.stream))
         if kind == "error":
             connection.error = event.stream
@@ -116,12 +121,16 @@ class _Forwarding:
         try:
             await self._connect(connection, stream)
         finally:
+            connection.pieces.drop()
             self._by_stream.pop(stream, None)
             self._by_request.pop(request, None)
 
     async def _connect(self, connection: _Connection, stream: int) -> None:
+        async def send(data: bytes) -> None:
+            await self._frames.send(spdy.data(stream, data))
+
         try:
-            duplex = await self._dial(connection.port)
+            await joined(self._dial(connection.port), connection.pieces, send)
         except HttpError as error:
             text = f"an error occurred forwarding {connection.port}: {error}"
             if connection.error is not None:
@@ -129,22 +138,11 @@ class _Forwarding:
                 await self._frames.send(last)
             await self._frames.send(spdy.reset(stream))
             return
-        writing = asyncio.create_task(_write(duplex, connection.pieces))
-        try:
-            while data := await duplex.read():
-                await self._frames.send(spdy.data(stream, data))
-            await self._frames.send(spdy.data(stream, b"", is_last=True))
-            if connection.error is not None:
-                await self._frames.send(spdy.data(connection.error, b"", is_last=True))
-        finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
-            duplex.close()
+        await self._frames.send(spdy.data(stream, b"", is_last=True))
+        if connection.error is not None:
+            await self._frames.send(spdy.data(connection.error, b"", is_last=True))
 
 
-async def _write(duplex: Duplex, pieces: "asyncio.Queue[bytes]") -> None:
-    while data := await pieces.get():
-        duplex.write(data)
-        await duplex.drained()
-    duplex.close_writing()
+def _pair(stream: int, kind: str) -> str:
+    """Return what two streams have in common that name no request: the second is the data."""
+    return f"of stream {stream - 2 if kind == 'data' else stream}"
