@@ -18,7 +18,7 @@ from comity.wire.mesos.containers import NetworkInfo, PortMapping
 from support import networks
 from support.clusters import eventually
 from support.image_clusters import apply_pod, image_cluster, pod_status, residue
-from support.images import MARKS, busybox, image, layer
+from support.images import MARKS, busybox, image, layer, write_saved
 from support.kernel import Driver
 from support.registries import NEEDED, Registry
 
@@ -115,6 +115,31 @@ def test_never_pull_means_never(kubernetes, registry):
         lambda: "ErrImageNeverPull" in json.dumps(pod_status(kubernetes, "never")), "it says so"
     )
     kubernetes.kubectl("delete", "pod", "never", "--now")
+
+
+def test_images_without_a_registry_go_by_their_names(kubernetes, tmp_path):
+    write_saved(kubernetes.layouts / "saved.tar", "saved:1", [busybox()], CONFIG)
+    far = "registry.example.org/team/app:1"
+    write_saved(kubernetes.layouts / f"{far}.tar", far, [busybox()], CONFIG)
+    container = {"type": "MESOS", "docker": {"image": "saved:1"}}
+    app = {"id": "/saved", "cpus": 0.1, "mem": 32, "cmd": "sleep 600", "container": container}
+    (tmp_path / "app.json").write_text(json.dumps(app))
+    kubernetes.dcos("marathon", "app", "add", str(tmp_path / "app.json"))
+    eventually(lambda: kubernetes.running("saved"), "the app runs")
+    apply_pod(kubernetes, "offline", [{"image": far, "command": ["sleep", "600"]}])
+    kubernetes.kubectl("wait", "--for=condition=Ready", "pod/offline", "--timeout=60s")
+    [node] = kubernetes.get("master", "/slaves")["slaves"]
+    pulled = json.loads(kubernetes.dcos("image", "pull", "--node", node["id"], "box", "--json"))
+    assert (pulled["name"], pulled["layers"]) == ("box", 1)
+    shown = json.loads(kubernetes.dcos("image", "list", "--node", node["id"], "--json"))
+    used = {one["name"]: one["in_use"] for one in shown["images"]}
+    assert (used["saved:1"], used[far], used["box"]) == (True, True, False)
+    gone = json.loads(kubernetes.dcos("image", "prune", "--node", node["id"], "--json"))["removed"]
+    assert {"saved:1", far} & {one["name"] for one in gone} == set()
+    assert "box" in {one["name"] for one in gone}
+    kubernetes.dcos("marathon", "app", "remove", "/saved", "--force")
+    kubernetes.kubectl("delete", "pod", "offline", "--now")
+    eventually(lambda: not kubernetes.running("saved"), "the app is gone")
 
 
 # what cannot

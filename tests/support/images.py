@@ -66,6 +66,17 @@ def write_layout(directory, layers, config=None):
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
+def write_saved(path, name, layers, config=None):
+    """Write what `docker save NAME` would."""
+    document = {"config": config or {}, "os": "linux", "architecture": "amd64"}
+    files = {f"{number}/layer.tar": data for number, data in enumerate(layers)}
+    listed = [{"Config": "config.json", "RepoTags": [name], "Layers": list(files)}]
+    files["config.json"] = json.dumps(document).encode()
+    files["manifest.json"] = json.dumps(listed).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(layer([(name, data, tarfile.REGTYPE) for name, data in files.items()]))
+
+
 def busybox(*more, programs=("sh", "echo", "cat", "ls", "sleep", "test", "true", "id", "touch")):
     """Return a layer with busybox, users, and further entries; `programs` are names of it."""
     links = [(f"bin/{name}", b"busybox", tarfile.SYMTYPE) for name in programs]

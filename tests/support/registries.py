@@ -1,5 +1,6 @@
 """A real registry on loopback (Debian's docker-registry), and images of any kind pushed to it."""
 
+import asyncio
 import base64
 import hashlib
 import http.client
@@ -10,6 +11,8 @@ import subprocess
 import time
 
 import pytest
+
+from comity.runtime.http import Response, Server
 
 REGISTRY = shutil.which("docker-registry")
 NEEDED = pytest.mark.skipif(REGISTRY is None, reason="docker-registry is not installed")
@@ -134,3 +137,44 @@ class Registry:
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
+
+
+class LayoutRegistry:
+    """Serves one OCI layout by the distribution specification, to those with its token."""
+
+    def __init__(self, layout):
+        self.layout = layout
+        self.url = ""
+        self.asked = []
+        self.opened = asyncio.Event()
+        """While it is not set, layers do not come."""
+        self.opened.set()
+
+    async def start(self):
+        """Serve; return the host. Once more, it is the same."""
+        self._server = Server(self.handle)
+        port = int(self.url.rpartition(":")[2] or 0)
+        _, port = await self._server.start("127.0.0.1", port)
+        self.url = f"http://127.0.0.1:{port}"
+        return f"127.0.0.1:{port}"
+
+    async def stop(self):
+        """Serve no more."""
+        await self._server.stop()
+
+    async def handle(self, request):
+        self.asked.append(request.path)
+        if request.path == "/token":
+            return Response(200, b'{"token": "let-me-in"}')
+        if request.headers.get("authorization") != "Bearer let-me-in":
+            challenge = f'Bearer realm="{self.url}/token",service="test"'
+            return Response(401, b"", "", (("WWW-Authenticate", challenge),))
+        kind, _, wanted = request.path.removeprefix("/v2/box/").partition("/")
+        if kind == "manifests" and wanted == "latest":
+            wanted = json.loads((self.layout / "index.json").read_text())["manifests"][0]["digest"]
+        if kind == "blobs":
+            await self.opened.wait()
+        blob = self.layout / "blobs" / "sha256" / wanted.removeprefix("sha256:")
+        if not blob.is_file():
+            return Response(404, b"{}")
+        return Response(200, blob.read_bytes(), "application/vnd.oci.image.manifest.v1+json")

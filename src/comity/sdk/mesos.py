@@ -76,9 +76,9 @@ class Agent:
         """Return the agent's images, and what it is pulling (ours)."""
         return cast("Json", await self.rest.call("GET", "/images"))
 
-    async def pull(self, name: str) -> None:
-        """Let the agent fetch an image; returns when it is there (ours)."""
-        await self.rest.call("POST", "/images", {"name": name})
+    async def pull(self, name: str) -> Json:
+        """Let the agent fetch an image; return what it knows of it when it is there (ours)."""
+        return cast("Json", await self.rest.call("POST", "/images", {"name": name}))
 
     async def operate(self, kind: str, body: Json) -> None:
         """Make a call of the agent's operator API that answers nothing."""

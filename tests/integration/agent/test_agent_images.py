@@ -1,6 +1,5 @@
 """Image containers by a real OCI runtime, from an OCI layout made here; nothing stays behind."""
 
-import asyncio
 import base64
 import contextlib
 import json
@@ -10,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from comity.runtime.http import Response, Server
 from comity.runtime.images import unpacking
 from comity.runtime.images.errors import ImageInvalid
 from comity.runtime.images.layouts import source_in
@@ -21,6 +19,7 @@ from comity.wire.mesos.containers import TTYInfo
 from support import sessions
 from support.images import MARKS, busybox, image, layer, left_behind, output, write_layout
 from support.kernel import Kernel, shell
+from support.registries import LayoutRegistry
 
 S = v1.TaskState
 pytestmark = MARKS
@@ -180,63 +179,30 @@ def sleepers(seconds):
     return found
 
 
-class Registry:
-    """Serves one OCI layout by the distribution specification, to those with its token."""
-
-    def __init__(self, layout):
-        self.layout = layout
-        self.url = ""
-        self.asked = []
-        self.opened = asyncio.Event()
-        """While it is not set, layers do not come."""
-        self.opened.set()
-
-    async def handle(self, request):
-        self.asked.append(request.path)
-        if request.path == "/token":
-            return Response(200, b'{"token": "let-me-in"}')
-        if request.headers.get("authorization") != "Bearer let-me-in":
-            challenge = f'Bearer realm="{self.url}/token",service="test"'
-            return Response(401, b"", "", (("WWW-Authenticate", challenge),))
-        kind, _, wanted = request.path.removeprefix("/v2/box/").partition("/")
-        if kind == "manifests" and wanted == "latest":
-            wanted = json.loads((self.layout / "index.json").read_text())["manifests"][0]["digest"]
-        if kind == "blobs":
-            await self.opened.wait()
-        blob = self.layout / "blobs" / "sha256" / wanted.removeprefix("sha256:")
-        if not blob.is_file():
-            return Response(404, b"{}")
-        return Response(200, blob.read_bytes(), "application/vnd.oci.image.manifest.v1+json")
-
-
 async def test_a_registry_with_tokens_is_asked_once(kernel, layouts):
-    registry = Registry(layouts / "box")
-    server = Server(registry.handle)
-    host, port = await server.start("127.0.0.1", 0)
-    registry.url = f"http://{host}:{port}"
+    registry = LayoutRegistry(layouts / "box")
+    host = await registry.start()
     async with kernel.scheduler() as mesos:
-        await mesos.launch({"id": "a", **image(f"{host}:{port}/box", shell=False)})
+        await mesos.launch({"id": "a", **image(f"{host}/box", shell=False)})
         await mesos.until_state("a", S.FINISHED)
         assert output(kernel, "a") == "the image's command\n"
         before = len(registry.asked)
-        await mesos.launch({"id": "b", **image(f"{host}:{port}/box", shell=False)})
+        await mesos.launch({"id": "b", **image(f"{host}/box", shell=False)})
         await mesos.until_state("b", S.FINISHED)
         assert len(registry.asked) == before
-        await mesos.launch({"id": "c", **image(f"{host}:{port}/box:none", shell=False)})
+        await mesos.launch({"id": "c", **image(f"{host}/box:none", shell=False)})
         failed = await mesos.until_state("c", S.FAILED)
         assert "is not in the registry" in failed.message
-    await server.stop()
+    await registry.stop()
 
 
 async def test_a_pull_is_told_to_its_framework_and_holds_up_nobody_else(kernel, layouts):
-    registry = Registry(layouts / "box")
+    registry = LayoutRegistry(layouts / "box")
     registry.opened.clear()
-    server = Server(registry.handle)
-    host, port = await server.start("127.0.0.1", 0)
-    registry.url = f"http://{host}:{port}"
+    host = await registry.start()
     async with kernel.scheduler() as mesos:
         slow = [f"slow-{number}" for number in range(6)]
-        name = f"{host}:{port}/box"
+        name = f"{host}/box"
         await mesos.launch(*({"id": one, **image(name, shell=False)} for one in slow))
         text = f"Pulling image {name}"
 
@@ -250,7 +216,7 @@ async def test_a_pull_is_told_to_its_framework_and_holds_up_nobody_else(kernel, 
         registry.opened.set()
         for one in slow:
             await mesos.until_state(one, S.FINISHED)
-    await server.stop()
+    await registry.stop()
 
 
 @pytest.mark.parametrize(

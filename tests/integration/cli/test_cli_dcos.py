@@ -258,6 +258,10 @@ async def test_images(person):
     assert person.err == "pulling slow: 500 B of 2.0 KB\n"
     shown = await person.json("image list --node S0 --json")
     assert [one["name"] for one in shown["images"]] == ["box:1", "other", "used"]
+    pulled = await person.json("image pull --node S0 third --json")
+    assert pulled["name"] == "third"
+    removed = await person.json("image prune --node S0 --keep box:1 --keep other --json")
+    assert [one["name"] for one in removed["removed"]] == ["third"]
     await person.runs("image prune --node S0 --keep box:1")
     assert person.err == "removed other (1.5 MB)\n"
     await person.runs("image prune --node S0 --keep box:1")

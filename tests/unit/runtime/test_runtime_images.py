@@ -436,6 +436,23 @@ async def test_an_archive_of_docker_save_and_one_of_oci_are_images(tmp_path):
         await kept.get("none")
 
 
+async def test_a_directory_is_looked_into_before_the_registry_of_a_name(tmp_path, serve):
+    registry = serve()
+    made, held = Made(tar([("f", "offline")])), tmp_path / "held"
+    index = {"manifests": [described(made.manifest)]}
+    blobs = {f"blobs/sha256/{digest[7:]}": data for digest, data in made.blobs.items()}
+    blobs[f"blobs/sha256/{digest_of(made.manifest)[7:]}"] = made.manifest
+    for name in (f"{registry.host}/team/app:1.tar", "busybox.tar"):
+        (held / name).parent.mkdir(parents=True, exist_ok=True)
+        write_archive(held / name, {"index.json": json.dumps(index).encode(), **blobs})
+    kept = store(tmp_path, default=str(held))
+    for name in (f"{registry.host}/team/app:1", "docker.io/library/busybox:1.36"):
+        [layer] = (await kept.get(name)).layers
+        assert content(layer, "f") == "offline"
+    assert registry.asked == []
+    assert len((await kept.get(f"{registry.host}/box")).layers) == 2
+
+
 async def test_pruning_keeps_what_is_used_and_the_layers_it_shares(tmp_path, serve):
     one, two = serve(), serve(Made(BASE))
     kept = store(tmp_path)

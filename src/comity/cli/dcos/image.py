@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
         dcos image list --node ID
         dcos image list --node ID --json
         dcos image pull --node ID busybox:1.36
-        dcos image prune --node ID --keep busybox:1.36
+        dcos image prune --node ID --keep busybox:1.36 --json
         """,
     )
     listing = commands.add("list", _list, "list an agent's images, and what it is pulling")
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for command in (listing, pulling, pruning):
         command.add_argument("--node", required=True, metavar="ID", help="the agent's id")
-    parsing.add_json(listing)
+        parsing.add_json(command)
     return commands.parser
 
 
@@ -70,12 +70,15 @@ async def _pull(args: argparse.Namespace) -> None:
         agent = cluster.agent(args.node)
         telling = asyncio.create_task(_tell(agent, args.name))
         try:
-            await agent.pull(args.name)
+            found = await agent.pull(args.name)
         finally:
             telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await telling
-    printing.note(f"{args.name} is on {args.node}")
+    if args.json:
+        printing.json(found)
+    else:
+        printing.note(f"{args.name} is on {args.node}")
 
 
 async def _tell(agent: Agent, name: str) -> None:
@@ -95,6 +98,9 @@ async def _prune(args: argparse.Namespace) -> None:
         await agent.operate("PRUNE_IMAGES", {"excluded_images": excluded})
         after = {one["name"] for one in (await agent.images())["images"]}
     gone = [one for one in before["images"] if one["name"] not in after]
+    if args.json:
+        printing.json({"removed": gone})
+        return
     for one in gone:
         printing.note(f"removed {one['name']} ({_size(one['size_bytes'])})")
     if not gone:

@@ -1,6 +1,7 @@
 """Images without a registry: OCI layouts in directories and archives, and `docker save`'s archives.
 
-A directory holds `NAME` (a layout, or a whole tree of them), or `NAME.tar` or `NAME:TAG.tar`.
+A directory holds `NAME` (a layout, or a whole tree of them), or `NAME.tar` or `NAME:TAG.tar`. A
+name may begin with a registry's host: then the directory is looked into before that is asked.
 """
 
 import hashlib
@@ -24,13 +25,25 @@ def source_in(directory: Path, reference: Reference) -> Source:
     Raises:
         ImageNotFound: nowhere.
     """
-    for layout in (directory / reference.name, directory):
-        if (layout / "index.json").is_file():
-            return Layout(layout)
-    for name in (f"{reference.name}:{reference.tag}.tar", f"{reference.name}.tar"):
-        if (directory / name).is_file():
-            return Archive(directory / name)
-    raise ImageNotFound(f"no OCI layout of image {reference.name} in {directory}")
+    found = find_in(directory, reference.name, reference.tag)
+    if found is not None:
+        return found
+    if (directory / "index.json").is_file():
+        return Layout(directory)
+    raise ImageNotFound(
+        f"no OCI layout of image {reference.name} in {directory}, nor an archive "
+        f"{reference.name}.tar"
+    )
+
+
+def find_in(directory: Path, name: str, tag: str) -> Source | None:
+    """Return where a directory holds an image of a name, None when it does not."""
+    if (directory / name / "index.json").is_file():
+        return Layout(directory / name)
+    for file in (f"{name}:{tag}.tar", f"{name}.tar"):
+        if (directory / file).is_file():
+            return Archive(directory / file)
+    return None
 
 
 class Layout:
@@ -66,7 +79,8 @@ def tagged(index: Document, reference: Reference, where: Path) -> str:
     Raises:
         ImageNotFound: nothing.
     """
-    names = {reference.tag, f"{reference.name}:{reference.tag}"}
+    named = f"{reference.name}:{reference.tag}"
+    names = {reference.tag, named, f"{reference.host}/{named}"}
     entries = index.get("manifests", [])
     for entry in entries:
         if entry.get("annotations", {}).get(_REF) in names:

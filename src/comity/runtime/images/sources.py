@@ -100,8 +100,12 @@ def source_for(
 ) -> Source:
     """Return where to look for an image; `logins` are its own, asked before the agent's."""
     default = settings.default
-    if not reference.host and default and not default.startswith(("http://", "https://")):
-        return layouts.source_in(Path(default), reference)
+    if default and not default.startswith(("http://", "https://")):
+        if not reference.host:
+            return layouts.source_in(Path(default), reference)
+        for name in _names_in_directories(reference):
+            if (found := layouts.find_in(Path(default), name, reference.tag)) is not None:
+                return found
 
     def registry(url: str, rules: Rules) -> Registry:
         context = ssl.create_default_context(cafile=rules.ca) if rules.ca else None
@@ -120,6 +124,14 @@ def source_for(
     ]
     own = registry(url, rules)
     return _First([*mirrors, own]) if mirrors else own
+
+
+def _names_in_directories(reference: Reference) -> list[str]:
+    """Return what an image with a host is called in a directory; Docker Hub's go by short names."""
+    names = [f"{reference.host}/{reference.name}"]
+    if host_of(reference.host) == HUB:
+        names += [reference.name, reference.name.removeprefix("library/")]
+    return names
 
 
 def _url(host: str, rules: Rules) -> str:

@@ -137,7 +137,10 @@ class ImageStore:
             threads.run_all(jobs, _LAYERS_AT_ONCE)
             return self._keep(text, reference.at(named), manifest, config)
         except OSError as error:
-            raise ImageRefused(f"image {text} cannot be stored: {error}") from error
+            why = error.strerror or error
+            raise ImageRefused(
+                f"image {text} cannot be stored in {self._directory}: {why}"
+            ) from error
         finally:
             self._claim(digests, -1)
             self.pulls.pop(text, None)
@@ -204,9 +207,13 @@ class ImageStore:
         }
         record = self._record(text)
         draft = record.with_suffix(".new")
-        draft.write_text(json.dumps(found))
-        with self._lock:
-            draft.replace(record)
+        try:
+            draft.write_text(json.dumps(found))
+            with self._lock:
+                draft.replace(record)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
         return self._load(found)
 
     def _claim(self, digests: list[str], sign: int) -> None:

@@ -5,6 +5,7 @@ device nodes is refused. Whiteouts become what overlay understands: a 0/0 charac
 opaque attribute.
 """
 
+import errno
 import os
 import stat
 import tarfile
@@ -18,6 +19,7 @@ from comity.runtime.images.errors import ImageInvalid
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
+_DISKS_OWN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -26,13 +28,18 @@ def unpack(archive: Path, directory: Path) -> None:
 
     Raises:
         ImageInvalid: no such archive, or an entry that leads out of the directory or is a device.
+        OSError: the disk is full or broken, which is no fault of the image.
     """
     root = Path(os.path.realpath(directory))
     try:
         with archive.open("rb") as file, _opened(file) as tar:
             for entry in tar:
                 _place(tar, entry, root)
-    except (tarfile.TarError, zstandard.ZstdError, EOFError, OSError, zlib.error) as error:
+    except OSError as error:
+        if error.errno in _DISKS_OWN:
+            raise
+        raise ImageInvalid(f"a layer cannot be unpacked: {error}") from error
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, zlib.error) as error:
         raise ImageInvalid(f"a layer cannot be unpacked: {error}") from error
 
 
