@@ -64,7 +64,16 @@ def task(framework: Framework, one: Task) -> legacy.Task:
 
 def written(one: Task) -> v1.Task:
     """Return a task as GET_TASKS shows it."""
-    return codec.replace(one.info, state=one.state, statuses=tuple(one.statuses.values()))
+    statuses = tuple(one.statuses.values())
+    if not statuses:
+        return codec.replace(one.info, state=one.state, statuses=())
+    return codec.replace(
+        one.info,
+        state=one.state,
+        statuses=statuses,
+        status_update_state=one.forwarded,
+        status_update_uuid=statuses[-1].uuid,
+    )
 
 
 def executor(framework: Framework, agent_id: str, one: Executor) -> Document:

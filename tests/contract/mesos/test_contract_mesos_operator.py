@@ -133,7 +133,7 @@ def test_a_task_is_in_every_list(target):
     with target.framework() as mesos:
         made = task("t")
         mesos.launch(made)
-        mesos.status(name_of(made), "TASK_RUNNING")
+        running = mesos.status(name_of(made), "TASK_RUNNING")
         for path in ("/tasks", f"/tasks?task_id={name_of(made)}", "/tasks?limit=-1&order=asc"):
             found = [one for one in target.get(path).json()["tasks"] if one["id"] == name_of(made)]
             assert [one["state"] for one in found] == ["TASK_RUNNING"]
@@ -143,7 +143,9 @@ def test_a_task_is_in_every_list(target):
         [framework] = [one for one in state["frameworks"] if one["id"] == mesos.id]
         assert [one["id"] for one in framework["tasks"]] == [name_of(made)]
         tasks = target.post(V1, {"type": "GET_TASKS"}).json()["get_tasks"]["tasks"]
-        assert name_of(made) in {one["task_id"]["value"] for one in tasks}
+        [shown] = [one for one in tasks if one["task_id"]["value"] == name_of(made)]
+        assert shown["status_update_state"] == "TASK_RUNNING"
+        assert shown["status_update_uuid"] == running["uuid"]
         here = request(target.agent, "GET", "/state").json()
         [own] = [one for one in here["frameworks"] if one["id"] == mesos.id]
         # The agent shows the command executor that the master does not.
