@@ -90,8 +90,23 @@ def of_call(call: wire.MasterCall, principal: str | None) -> Ask | None:
             destroy = v1.Destroy(volumes=destroying.volumes)
             operation = v1.Operation(type="DESTROY", destroy=destroy)
             return _operation(destroying.agent_id.value, operation, principal)
+        case wire.GrowVolume():
+            growing = call.grow_volume
+            grow = v1.GrowVolume(volume=growing.volume, addition=growing.addition)
+            operation = v1.Operation(type="GROW_VOLUME", grow_volume=grow)
+            return _operation(_local(growing.agent_id), operation, principal)
+        case wire.ShrinkVolume():
+            shrinking = call.shrink_volume
+            shrink = v1.ShrinkVolume(volume=shrinking.volume, subtract=shrinking.subtract)
+            operation = v1.Operation(type="SHRINK_VOLUME", shrink_volume=shrink)
+            return _operation(_local(shrinking.agent_id), operation, principal)
         case _:
             return None
+
+
+def _local(agent_id: v1.Id | None) -> str:
+    """Return whose volume it is: only volumes of resource providers have no agent."""
+    return agent_id.value if agent_id is not None else ""
 
 
 def _drain(body: administration.DrainAgentBody) -> Ask:

@@ -55,8 +55,12 @@ def refused(state: State, item: Any, principal: str | None) -> bool:
 
 
 def may_perform(acls: Acls, principal: str | None, operation: v1.Operation) -> bool:
-    """Whether somebody may reserve, unreserve, create or destroy what an operation names."""
+    """Whether somebody may do an operation with the resources that it names."""
     things: Iterable[str | None]
+    if operation.reserve is not None and operation.reserve.source:
+        released = list(map(_reserver, operation.reserve.source))
+        if not allows_all(acls, Action.UNRESERVE_RESOURCES, principal, released):
+            return False
     if operation.reserve is not None:
         action, things = Action.RESERVE_RESOURCES, map(_role, operation.reserve.resources)
     elif operation.unreserve is not None:
@@ -66,6 +70,8 @@ def may_perform(acls: Acls, principal: str | None, operation: v1.Operation) -> b
         action, things = Action.CREATE_VOLUME, map(_role, operation.create.volumes)
     elif operation.destroy is not None:
         action, things = Action.DESTROY_VOLUME, map(_creator, operation.destroy.volumes)
+    elif (resized := operation.grow_volume or operation.shrink_volume) is not None:
+        action, things = Action.RESIZE_VOLUME, [_role(resized.volume)]
     else:
         return True
     return allows_all(acls, action, principal, list(things))

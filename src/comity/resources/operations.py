@@ -1,4 +1,4 @@
-"""What operations make of resources: reserving, unreserving, creating and destroying volumes.
+"""What operations make of resources: reserving, unreserving, making and resizing volumes.
 
 Every operation is a `Conversion`: a bundle that it uses up, and the bundle that stands in its place
 afterwards. Quantities never change; reservations and volumes do (Mesos: src/common/resources.cpp).
@@ -44,6 +44,35 @@ def creating(made: Resources) -> Conversion:
 def destroying(consumed: Resources) -> Conversion:
     """DESTROY: persistent volumes become disk again."""
     return Conversion(consumed, _mapped(consumed, _without_volume))
+
+
+def rereserving(source: Resources, made: Resources) -> Conversion:
+    """RESERVE with a source: other reservations take the place of those there are."""
+    return Conversion(source, made)
+
+
+def growing(volume: Resources, addition: Resources) -> Conversion:
+    """GROW_VOLUME: disk becomes part of a persistent volume."""
+    grown = volume + _mapped(addition, lambda _: _only_kind(volume))
+    return Conversion(volume + addition, grown)
+
+
+def shrinking(volume: Resources, subtract: int) -> Conversion:
+    """SHRINK_VOLUME: a part of a persistent volume, in thousandths, becomes disk again."""
+    kind = _only_kind(volume)
+    freed = Resources({_without_volume(kind): subtract})
+    return Conversion(volume, volume.minus_what_there_is(Resources({kind: subtract})) + freed)
+
+
+def _only_kind(bundle: Resources) -> Kind:
+    [(kind, _)] = bundle
+    return kind
+
+
+def can_grow_by(volume: Kind, addition: Kind) -> bool:
+    """Whether disk of a kind can become part of a persistent volume."""
+    plain = _without_volume(volume)
+    return plain == addition and not plain.is_indivisible
 
 
 def checkpointed(total: Resources) -> Resources:

@@ -313,7 +313,7 @@ def test_other_operations_are_refused_and_change_nothing():
     world = ready()
     [offer] = world.offers()
     body = scheduler.AcceptBody(
-        offer_ids=(offer.id,), operations=(v1.Operation(type="GROW_VOLUME"),)
+        offer_ids=(offer.id,), operations=(v1.Operation(type="CREATE_DISK"),)
     )
     assert world.call(scheduler.Accept(framework_id=FW, accept=body)) == 501
     assert offer.id.value in world.state.offers

@@ -5,27 +5,19 @@ same checks serve a framework that accepts offers and an operator who changes fr
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import takewhile
 
-from comity.master.handlers import ids
+from comity.master.handlers import resizing
+from comity.master.handlers.resizing import Asker, OperationInvalid
 from comity.policy import roles
-from comity.resources.amounts import Kind, Resources
+from comity.resources.amounts import NOTHING, Kind, Resources
 from comity.resources.operations import Conversion
 from comity.wire.mesos import resources, v1
 
-CONVERTING = frozenset({"RESERVE", "UNRESERVE", "CREATE", "DESTROY"})
+RESIZING = frozenset({"GROW_VOLUME", "SHRINK_VOLUME"})
+"""What these make can be used with the next offer only (Mesos: `resizedResources`)."""
 
-
-class OperationInvalid(ValueError):
-    """An operation that must not be performed; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks for an operation: a framework in a role, or an operator (no role)."""
-
-    principal: str | None = None
-    role: str | None = None
+CONVERTING = frozenset({"RESERVE", "UNRESERVE", "CREATE", "DESTROY"}) | RESIZING
 
 
 def conversion_of(operation: v1.Operation, asker: Asker, total: Resources) -> Conversion:
@@ -34,6 +26,9 @@ def conversion_of(operation: v1.Operation, asker: Asker, total: Resources) -> Co
     Raises:
         OperationInvalid: it must not be performed.
     """
+    if getattr(operation, (operation.type or "").lower(), None) is None:
+        raise OperationInvalid(f"{operation.type} names no resources")
+    resizing.check(operation)
     try:
         conversion = resources.conversion_of(operation)
     except resources.ResourceInvalid as error:
@@ -42,22 +37,27 @@ def conversion_of(operation: v1.Operation, asker: Asker, total: Resources) -> Co
         raise OperationInvalid(f"{operation.type} names no resources")
     _check_allocation(_named_by(operation), asker)
     if operation.reserve is not None:
-        _check_reserve(operation.reserve, conversion.made, asker)
+        _check_reserve(operation.reserve, conversion, asker)
     elif operation.unreserve is not None:
         _check_unreserve(conversion.consumed)
     elif operation.create is not None:
         _check_create(operation.create.volumes, conversion.made, asker)
         _check_unique(operation.create.volumes, conversion.made, total)
-    else:
+    elif operation.destroy is not None:
         _check_destroy(conversion.consumed, total)
     consumed = conversion.consumed.spelled_as(total)
     return Conversion(consumed, conversion.made)
 
 
 def _named_by(operation: v1.Operation) -> tuple[v1.Resource, ...]:
-    for one in (operation.reserve, operation.unreserve):
-        if one is not None:
-            return one.resources
+    if operation.reserve is not None:
+        return (*operation.reserve.source, *operation.reserve.resources)
+    if operation.unreserve is not None:
+        return operation.unreserve.resources
+    if operation.grow_volume is not None:
+        return (operation.grow_volume.volume, operation.grow_volume.addition)
+    if operation.shrink_volume is not None:
+        return (operation.shrink_volume.volume,)
     for other in (operation.create, operation.destroy):
         if other is not None:
             return other.volumes
@@ -78,10 +78,10 @@ def _check_allocation(named: Iterable[v1.Resource], asker: Asker) -> None:
         )
 
 
-def _check_reserve(reserve: v1.Reserve, made: Resources, asker: Asker) -> None:
+def _check_reserve(reserve: v1.Reserve, conversion: Conversion, asker: Asker) -> None:
     if reserve.source:
-        raise OperationInvalid("'source' is not supported: UNRESERVE first, then RESERVE")
-    for kind, _ in made:
+        _check_source(conversion)
+    for kind, _ in conversion.made:
         if not kind.is_dynamic:
             raise OperationInvalid(f"Resource {kind.name} is not dynamically reserved")
         if kind.volume:
@@ -95,6 +95,37 @@ def _check_reserve(reserve: v1.Reserve, made: Resources, asker: Asker) -> None:
                 f"but the resource was allocated to role '{asker.role}'"
             )
         _check_principal(kind.reservations[-1].principal, asker, "reservation")
+
+
+def _check_source(conversion: Conversion) -> None:
+    """What is reserved otherwise must be the same, but for its dynamic reservations."""
+    source, target = conversion
+    if not source:
+        raise OperationInvalid("Invalid source: it names no resources")
+    stacks = []
+    for name, bundle in (("source", source), ("resources", target)):
+        found = {kind.reservations for kind, _ in bundle}
+        if len(found) > 1:
+            raise OperationInvalid(f"Invalid {name}: Mixed reservations are not supported")
+        stacks.append(found.pop())
+    if without_stack(source) != without_stack(target):
+        raise OperationInvalid(
+            "Source and target resources should refer to identical resource quantities: "
+            f"{shown(without_stack(source))} vs. {shown(without_stack(target))}"
+        )
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*stacks, strict=False)))
+    if not all(one.dynamic for one in stacks[0][common:]):
+        raise OperationInvalid("Invalid source: a static reservation cannot be taken away")
+    if not all(one.dynamic for one in stacks[1][common:]):
+        raise OperationInvalid("Invalid resources: a static reservation cannot be made")
+
+
+def without_stack(bundle: Resources) -> Resources:
+    """Return a bundle as if nothing of it were reserved; volumes stay."""
+    total = NOTHING
+    for kind, amount in bundle:
+        total = total + Resources({kind._replace(reservations=()): amount})
+    return total
 
 
 def _check_principal(found: str, asker: Asker, what: str) -> None:
@@ -122,28 +153,12 @@ def _check_unreserve(consumed: Resources) -> None:
 
 def _check_create(volumes: Iterable[v1.Resource], made: Resources, asker: Asker) -> None:
     for volume in volumes:
-        disk = volume.disk
         if volume.shared is not None:
             raise OperationInvalid("Shared persistent volumes are not supported")
-        if disk is None or disk.persistence is None:
-            raise OperationInvalid("Not a persistent volume: 'disk.persistence' is not set")
-        if disk.volume is None or not disk.volume.container_path:
-            raise OperationInvalid("Not a persistent volume: 'disk.volume' is not set")
-        if disk.volume.host_path is not None:
-            raise OperationInvalid("A persistent volume must not set 'disk.volume.host_path'")
-        if disk.volume.mode != "RW":
-            raise OperationInvalid("A persistent volume must be created with mode RW")
-        fault = ids.fault_of(disk.persistence.id, "Persistence ID")
-        if fault is not None:
-            raise OperationInvalid(fault)
+        resizing.check_volume(volume)
+    resizing.check_kinds(made)
     for kind, _ in made:
         assert kind.disk is not None
-        if kind.name != "disk":
-            raise OperationInvalid(f"Not a persistent volume: {kind.name} is no disk")
-        if not kind.reservations:
-            raise OperationInvalid("Persistent volumes cannot be made of unreserved resources")
-        if kind.revocable:
-            raise OperationInvalid("Persistent volumes cannot be made of revocable resources")
         _check_principal(kind.disk.principal, asker, "volume")
 
 

@@ -57,7 +57,7 @@ def accept(
     is_progress = len(place.dropped) < len(body.operations)
     refuse_s = _refusal_s(state, body.filters, now, is_progress)
     _give_back(state, framework, (place.agent.id, place.role, old), refuse_s, now)
-    _give_back(state, framework, (place.agent.id, place.role, new), 0.0, now)
+    _give_back(state, framework, (place.agent.id, place.role, new + place.resized), 0.0, now)
     want_cycle(state, now, out)
     return "; ".join(place.dropped) or None
 

@@ -1,4 +1,4 @@
-"""RESERVE, UNRESERVE, CREATE and DESTROY: checked, applied here at once, and sent to the agent.
+"""Operations on resources, from RESERVE to SHRINK_VOLUME: checked, done here, sent to the agent.
 
 The master applies an operation before the agent has (as Mesos: "speculatively"): what it makes can
 be used by the next operation of the same ACCEPT. Link messages keep their order, so the agent
@@ -10,9 +10,9 @@ from comity.core.ids import AgentId
 from comity.core.instants import Instant
 from comity.master import permissions
 from comity.master.handlers import converting, feedback, sending
-from comity.master.handlers.converting import Asker, OperationInvalid
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.placing import Place
+from comity.master.handlers.resizing import Asker, OperationInvalid
 from comity.master.handlers.withdrawing import withdraw_offers
 from comity.master.inputs import OperationRequested
 from comity.master.state import Agent, Framework, Operation, State
@@ -42,7 +42,11 @@ def perform(
         state.count("master/operations/error")
         place.dropped.append(f"{operation.type}: {fault}")
         return
-    place.remaining = conversion.applied_to(place.remaining)
+    if operation.type in converting.RESIZING:
+        place.remaining = place.remaining - conversion.consumed
+        place.resized = place.resized + conversion.made
+    else:
+        place.remaining = conversion.applied_to(place.remaining)
     state.allocator.converted(place.agent.id, framework.id, place.role, conversion)
     _apply(state, place.agent, framework, (operation, conversion), out)
 

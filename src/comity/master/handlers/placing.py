@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from comity.master.state import Agent
-from comity.resources.amounts import Resources
+from comity.resources.amounts import NOTHING, Resources
 
 
 @dataclass(slots=True)
@@ -13,5 +13,7 @@ class Place:
     agent: Agent
     role: str
     remaining: Resources
+    resized: Resources = NOTHING
+    """Volumes that grew or shrank: for the next offer."""
     dropped: list[str] = field(default_factory=list)
     """Which operations or tasks were not performed, and why."""

@@ -288,6 +288,34 @@ class DestroyVolumes(Wire, frozen=True, kw_only=True, tag_field="type", tag="DES
     destroy_volumes: Annotated[VolumesBody, 10]
 
 
+class GrowVolumeBody(Wire, frozen=True, kw_only=True):
+    """A persistent volume, and the disk that is to become part of it."""
+
+    agent_id: Annotated[Id | None, 1] = None
+    volume: Annotated[Resource, 2]
+    addition: Annotated[Resource, 3]
+
+
+class GrowVolume(Wire, frozen=True, kw_only=True, tag_field="type", tag="GROW_VOLUME"):
+    """Make a persistent volume that nobody uses larger."""
+
+    grow_volume: Annotated[GrowVolumeBody, 18]
+
+
+class ShrinkVolumeBody(Wire, frozen=True, kw_only=True):
+    """A persistent volume, and how much of it is to become disk again."""
+
+    agent_id: Annotated[Id | None, 1] = None
+    volume: Annotated[Resource, 2]
+    subtract: Annotated[Scalar, 3]
+
+
+class ShrinkVolume(Wire, frozen=True, kw_only=True, tag_field="type", tag="SHRINK_VOLUME"):
+    """Make a persistent volume that nobody uses smaller."""
+
+    shrink_volume: Annotated[ShrinkVolumeBody, 19]
+
+
 class GetOperations(Wire, frozen=True, kw_only=True, tag_field="type", tag="GET_OPERATIONS"):
     """Read what the name says."""
 
@@ -389,6 +417,8 @@ MasterCall = (
     | UnreserveResources
     | CreateVolumes
     | DestroyVolumes
+    | GrowVolume
+    | ShrinkVolume
     | GetOperations
     | Teardown
 )

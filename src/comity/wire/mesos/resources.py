@@ -56,13 +56,22 @@ def conversion_of(operation: v1.Operation) -> Conversion | None:
         ResourceInvalid: it names resources that contradict themselves.
     """
     if operation.reserve is not None:
-        return operations.reserving(read(operation.reserve.resources))
+        made = read(operation.reserve.resources)
+        if operation.reserve.source:
+            return operations.rereserving(read(operation.reserve.source), made)
+        return operations.reserving(made)
     if operation.unreserve is not None:
         return operations.unreserving(read(operation.unreserve.resources))
     if operation.create is not None:
         return operations.creating(read(operation.create.volumes))
     if operation.destroy is not None:
         return operations.destroying(read(operation.destroy.volumes))
+    if operation.grow_volume is not None:
+        grow = operation.grow_volume
+        return operations.growing(read((grow.volume,)), read((grow.addition,)))
+    if operation.shrink_volume is not None:
+        shrink = operation.shrink_volume
+        return operations.shrinking(read((shrink.volume,)), milli(shrink.subtract.value))
     return None
 
 
