@@ -34,7 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=default.port, help="port (%(default)s)")
     add("--hostname", default="", help="name that others are told (the address)")
     add("--work-dir", type=Path, default=default.work_dir, help="sandboxes and checkpoints")
-    add("--resources", default="", help="what to offer; the rest is detected")
+    add(
+        "--resources",
+        default="",
+        help="what to offer (short, JSON or file:///FILE); the rest is detected",
+    )
     add("--attributes", default="", help="properties for placement rules")
     add("--domain", type=domains.parse, metavar="JSON", help="the agent's fault domain")
     add("--docker-registry", default="", help="registry URL, or directory of OCI layouts")

@@ -13,7 +13,7 @@ from comity.agent.state import State
 from comity.core.containers import Isolation, Mount, Pod, Spec
 from comity.core.ids import ExecutorId, FrameworkId
 from comity.core.networks import Network
-from comity.resources.amounts import NOTHING, Kind, Resources
+from comity.resources.amounts import NOTHING, Kind, Resources, Source
 from comity.wire.mesos import operator, resources, v1
 
 __all__ = ["HOST_IMAGE", "image_of"]
@@ -76,9 +76,17 @@ def sandbox_of(
 
 
 def volume_path(state: State, kind: Kind) -> Path:
-    """Return where a persistent volume is kept, in Mesos's layout."""
-    roles = state.config.work_dir.resolve() / "volumes" / "roles"
-    return roles / kind.role.replace("/", " ") / kind.volume
+    """Return where a persistent volume is kept, in Mesos's layout: a mounted disk is one itself."""
+    source = kind.disk.source if kind.disk is not None else None
+    if source is not None and source.type == "MOUNT":
+        return Path(source.root)
+    return volumes_root(state, source) / "roles" / kind.role.replace("/", " ") / kind.volume
+
+
+def volumes_root(state: State, source: Source | None) -> Path:
+    """Return the directory that volumes of a disk are in."""
+    disk = Path(source.root) if source is not None else state.config.work_dir.resolve()
+    return disk / "volumes"
 
 
 def volumes_of(state: State, held: Resources) -> tuple[Mount, ...]:

@@ -64,7 +64,15 @@ class ToMaster(Struct, frozen=True):
 class KeepVolumes(Struct, frozen=True):
     """Let there be a directory for each of these persistent volumes, and for no others."""
 
+    roots: tuple[Path, ...]
+    """Directories of volumes, one on each disk that is divided."""
     paths: tuple[Path, ...]
+
+
+class EmptyDisk(Struct, frozen=True):
+    """Delete what is in a mounted disk: its volume was destroyed."""
+
+    root: Path
 
 
 class LinkVolumes(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Operations on the agent: stored before they are told of, repeated, found again."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -8,13 +9,13 @@ from comity.agent import checkpoints
 from comity.agent.config import AgentConfig
 from comity.agent.inputs import LauncherFound, MasterSaid, OperationRetryDue
 from comity.agent.machine import Agent, check_invariants
-from comity.agent.outbox import KeepVolumes, ToMaster
+from comity.agent.outbox import EmptyDisk, KeepVolumes, ToMaster
 from comity.agent.state import State
 from comity.core.effects import Outbox, SetTimer
 from comity.core.errors import UserError
 from comity.core.instants import Instant
 from comity.resources import text
-from comity.resources.amounts import Disk, Kind, Reservation, Resources
+from comity.resources.amounts import Disk, Kind, Reservation, Resources, Source
 from comity.wire.mesos import link, resources, v1
 from comity.wire.mesos.operations import OperationState
 
@@ -157,3 +158,43 @@ def test_a_task_that_wants_what_is_not_here_is_dropped(world):
         v1.Reason.RESOURCES_UNKNOWN,
     )
     assert not world.state.tasks
+
+
+MOUNTED = Source("MOUNT", "/mnt/a")
+DIVIDED = Source("PATH", "/mnt/b")
+DISKS = Resources(
+    {
+        Kind("disk", disk=Disk(source=MOUNTED)): 50_000,
+        Kind("disk", disk=Disk(source=DIVIDED)): 9_000,
+    }
+)
+
+
+def of_disk(source, size, name=""):
+    return Resources({Kind("disk", STEP, Disk(name, source, container_path="d")): size})
+
+
+def test_volumes_are_on_the_disk_that_they_were_made_of(tmp_path):
+    world = World(tmp_path, HAS + DISKS)
+    whole, part = of_disk(MOUNTED, 50_000, "m"), of_disk(DIVIDED, 1_000, "p")
+    plain = of_disk(MOUNTED, 50_000) + of_disk(DIVIDED, 1_000)
+    world.apply(**reserve(plain))
+    made = v1.Create(volumes=resources.write(whole + part))
+    world.apply(uuid=UUID[:-1] + b"p", type="CREATE", create=made)
+    [kept] = [one for one in world.out.launches if isinstance(one, KeepVolumes)]
+    assert kept.paths == (Path("/mnt/b/volumes/roles/eng ads/p"),)
+    assert set(kept.roots) == {tmp_path.resolve() / "volumes", Path("/mnt/b/volumes")}
+    again = World(tmp_path, HAS + DISKS, world.store.items())
+    assert again.state.total == world.state.total
+    ended = v1.Destroy(volumes=resources.write(whole))
+    world.apply(uuid=UUID[:-1] + b"q", type="DESTROY", destroy=ended)
+    assert [one.root for one in world.out.launches if isinstance(one, EmptyDisk)] == [
+        Path("/mnt/a")
+    ]
+
+
+def test_a_mounted_disk_is_used_whole_or_not_at_all():
+    assert not DISKS.contains(of_disk(MOUNTED, 10_000))
+    held = Resources({Kind("disk", disk=Disk(source=MOUNTED)): 10_000})
+    assert not DISKS.contains(held)
+    assert DISKS.contains(Resources({Kind("disk", disk=Disk(source=DIVIDED)): 1_000}))

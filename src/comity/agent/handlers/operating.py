@@ -4,16 +4,18 @@ What counts is what is stored: directories of persistent volumes follow it (`Kee
 restart, too.
 """
 
+from pathlib import Path
+
 from comity.agent import building, checkpoints
 from comity.agent.inputs import OperationRetryDue
-from comity.agent.outbox import KeepVolumes, ToMaster
+from comity.agent.outbox import EmptyDisk, KeepVolumes, ToMaster
 from comity.agent.state import Operation, State
 from comity.agent.table import table
 from comity.core.effects import Outbox, SetTimer
 from comity.core.ids import FrameworkId
 from comity.core.instants import Instant
 from comity.resources import operations
-from comity.resources.amounts import Resources
+from comity.resources.amounts import Resources, Source
 from comity.wire.mesos import link, resources, v1
 from comity.wire.mesos.operations import UUID, OperationState, OperationStatus
 
@@ -51,7 +53,17 @@ def _convert(state: State, info: v1.Operation, out: Outbox) -> str | None:
     state.total = conversion.applied_to(state.total)
     checkpoints.save_resources(state, out)
     keep_volumes(state, out)
+    if info.destroy is not None:
+        _empty_mounts(conversion.consumed, out)
     return None
+
+
+def _empty_mounts(destroyed: Resources, out: Outbox) -> None:
+    """Delete what is in mounted disks whose volume is no more; the disks themselves stay."""
+    for kind, _ in destroyed:
+        source = kind.disk.source if kind.disk is not None else None
+        if source is not None and source.type == "MOUNT":
+            out.launches.append(EmptyDisk(Path(source.root)))
 
 
 def lacks(state: State, wanted: Resources) -> bool:
@@ -62,8 +74,17 @@ def lacks(state: State, wanted: Resources) -> bool:
 
 def keep_volumes(state: State, out: Outbox) -> None:
     """Let the directories of persistent volumes be what the agent's resources say."""
-    paths = tuple(building.volume_path(state, kind) for kind, _ in state.total if kind.volume)
-    out.launches.append(KeepVolumes(paths))
+    sources: dict[Source | None, None] = {None: None}
+    paths = []
+    for kind, _ in state.total:
+        source = kind.disk.source if kind.disk is not None else None
+        if source is not None and source.type == "MOUNT":
+            continue
+        sources[source] = None
+        if kind.volume:
+            paths.append(building.volume_path(state, kind))
+    roots = tuple(building.volumes_root(state, source) for source in sources)
+    out.launches.append(KeepVolumes(roots, tuple(paths)))
 
 
 def _forward(

@@ -17,6 +17,7 @@ from comity.agent.inputs import (
 )
 from comity.agent.outbox import (
     DestroyContainer,
+    EmptyDisk,
     EndAgent,
     KeepVolumes,
     LaunchContainer,
@@ -59,6 +60,7 @@ Effect = (
     | SignalContainer
     | DestroyContainer
     | RemoveSandbox
+    | EmptyDisk
     | KeepVolumes
     | LinkVolumes
     | RunProbe
@@ -113,7 +115,10 @@ class Actor:
             case RemoveSandbox():
                 self._driver.spawn(self._remove_sandbox(effect))
             case KeepVolumes():
-                volumes.keep(self._state.config.work_dir.resolve() / "volumes", effect.paths)
+                for root in effect.roots:
+                    volumes.keep(root, [path for path in effect.paths if root in path.parents])
+            case EmptyDisk():
+                volumes.empty(effect.root)
             case LinkVolumes():
                 self._link_volumes(effect.spec)
             case RunProbe():

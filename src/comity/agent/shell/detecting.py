@@ -7,9 +7,10 @@ from pathlib import Path
 from comity.agent.config import AgentConfig
 from comity.core.errors import UserError
 from comity.resources import text
-from comity.resources.amounts import Kind, Resources
+from comity.resources.amounts import Kind, Resources, Source
 from comity.runtime.containers.containerizer import Containerizer
-from comity.wire.mesos import v1
+from comity.wire.mesos import codec, v1
+from comity.wire.mesos import resources as wire
 
 _MB = 1 << 20
 _GB_IN_MB = 1024
@@ -22,8 +23,8 @@ def resources(config: AgentConfig) -> Resources:
         UserError: `--resources` cannot be read.
     """
     try:
-        given = text.parse(config.resources)
-    except ValueError as error:
+        given = _given(config.resources)
+    except (ValueError, OSError, codec.DecodeFailed) as error:
         raise UserError(f"--resources: {error}") from error
     named = set(given.names())
     detected = {
@@ -38,6 +39,35 @@ def resources(config: AgentConfig) -> Resources:
     if "ports" not in named:
         total = total + Resources({Kind("ports"): ((31000, 32000),)})
     return total
+
+
+def _given(written: str) -> Resources:
+    """Return what `--resources` describes: in short, as Mesos's JSON, or a file of that.
+
+    Raises:
+        ValueError: it cannot be read, or is of what no agent may start with.
+        OSError: its file cannot be read.
+    """
+    if written.startswith("file://"):
+        written = Path(written.removeprefix("file://")).read_text()
+    if not written.lstrip().startswith("["):
+        return text.parse(written)
+    total = wire.read(codec.decode(tuple[v1.Resource, ...], written.encode()))
+    for kind, _ in total:
+        if kind.is_dynamic or kind.volume:
+            raise ValueError(f"{kind.name}: only operations make dynamic reservations and volumes")
+        source = kind.disk.source if kind.disk is not None else None
+        if source is not None:
+            _check_source(source)
+    return total
+
+
+def _check_source(source: Source) -> None:
+    if source.type not in ("PATH", "MOUNT"):
+        raise ValueError(f"a disk of type {source.type} needs a storage plugin, which none is here")
+    root = Path(source.root)
+    if not source.root or not root.is_absolute() or not root.is_dir():
+        raise ValueError(f"the disk's root {source.root!r} must be an absolute path of a directory")
 
 
 def _memory_mb() -> float:

@@ -31,6 +31,15 @@ def keep(root: Path, wanted: Iterable[Path]) -> None:
         threading.Thread(target=shutil.rmtree, args=(each, True), daemon=True).start()
 
 
+def empty(disk: Path) -> None:
+    """Delete what is in a mounted disk, but not the disk's own directory."""
+    aside = Path(tempfile.mkdtemp(prefix=_TRASH, dir=disk))
+    for found in disk.iterdir():
+        if found != aside:
+            found.rename(aside / found.name)
+    threading.Thread(target=shutil.rmtree, args=(aside, True), daemon=True).start()
+
+
 def _put_aside(root: Path, volume: Path) -> Path:
     aside = Path(tempfile.mkdtemp(prefix=_TRASH, dir=root))
     volume.rename(aside / volume.name)

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from comity.resources import operations, ranges
-from comity.resources.amounts import Amount, Disk, Kind, Reservation, Resources, milli
+from comity.resources.amounts import Amount, Disk, Kind, Reservation, Resources, Source, milli
 from comity.resources.operations import Conversion
 from comity.wire.mesos import v1
 
@@ -145,14 +145,27 @@ def _check_refinements(stack: tuple[Reservation, ...]) -> None:
 
 
 def _read_disk(info: v1.DiskInfo) -> Disk | None:
+    source = _read_source(info.source) if info.source is not None else None
     if info.persistence is None:
-        return None
+        return Disk(source=source) if source is not None else None
     volume = info.volume
     return Disk(
         volume=info.persistence.id,
+        source=source,
         principal=info.persistence.principal or "",
         container_path=volume.container_path if volume is not None else "",
         mode=(volume.mode if volume is not None else None) or "RW",
+    )
+
+
+def _read_source(info: v1.DiskSource) -> Source:
+    place = info.path or info.mount
+    return Source(
+        type=info.type,
+        root=(place.root if place is not None else None) or "",
+        id=info.id or "",
+        profile=info.profile or "",
+        vendor=info.vendor or "",
     )
 
 
@@ -227,10 +240,27 @@ def _write_reservation(one: Reservation, *, role: bool = True) -> v1.Reservation
 
 
 def _write_disk(disk: Disk) -> v1.DiskInfo:
+    source = _write_source(disk.source) if disk.source is not None else None
+    if not disk.volume:
+        return v1.DiskInfo(source=source)
     volume = v1.Volume(container_path=disk.container_path, mode=disk.mode)
     return v1.DiskInfo(
         persistence=v1.Persistence(id=disk.volume, principal=disk.principal or None),
         volume=volume if disk.container_path else None,
+        source=source,
+    )
+
+
+def _write_source(source: Source) -> v1.DiskSource:
+    path = v1.DiskSourcePath(root=source.root) if source.type == "PATH" and source.root else None
+    mount = v1.DiskSourceMount(root=source.root) if source.type == "MOUNT" else None
+    return v1.DiskSource(
+        type=source.type,
+        path=path,
+        mount=mount,
+        id=source.id or None,
+        profile=source.profile or None,
+        vendor=source.vendor or None,
     )
 
 
