@@ -50,9 +50,11 @@ class Part:
     def _ready(self, before: int) -> str:
         assert self.child is not None
         text = self.log.read_text()
+        for line in text[before:].splitlines():
+            if line.startswith("ready "):
+                return line.split()[1]
         assert self.child.poll() is None, text
-        lines = text[before:].splitlines()
-        return next((one.split()[1] for one in lines if one.startswith("ready ")), "")
+        return ""
 
     def kill(self) -> None:
         """End it as a power cut does."""

@@ -24,6 +24,7 @@ from comity.agent.inputs import (
 )
 from comity.agent.realms import ExecutorTokens, realm_of
 from comity.agent.state import Container, State
+from comity.core import release
 from comity.policy.authorization import acls
 from comity.policy.authorization.deciding import allows
 from comity.runtime.containers.containerizer import Containerizer
@@ -381,17 +382,19 @@ class AgentHttp:
             await self._images.prune(names)
             return Response(200, b"")
         await self._driver.settled()
+        if isinstance(call, operator.GetMetrics):
+            return Response(200, codec.encode(reads.metrics(self._metrics())))
         if isinstance(call, operator.GetContainers):
             seen, usage = self._access.containers(self._state, request), self._usage()
         else:
             seen, usage = self._access.seen(self._state, request), {}
-        answer = reads.answer(seen, call, self._driver.clock.now(), usage)
+        answer = reads.answer(seen, call, usage)
         if answer is None:
             return text(501, f"{type(call).__name__}: not supported by this agent yet")
         return Response(200, codec.encode(answer))
 
     def _documents(self) -> dict[str, Callable[[Request], Any]]:
-        state, clock, access = self._state, self._driver.clock, self._access
+        state, access = self._state, self._access
 
         def whole(request: Request) -> Any:
             shown = views.whole_state(access.seen(state, request))
@@ -406,16 +409,19 @@ class AgentHttp:
             "/state": whole,
             "/state.json": whole,
             "/flags": lambda _: {"flags": views.flags(state)},
-            "/version": lambda _: {"version": VERSION},
+            "/version": lambda _: {"version": VERSION, **release.shown()},
             "/containers": used,
             "/monitor/statistics": used,
             "/containerizer/debug": lambda _: {"pending": []},
-            "/metrics/snapshot": lambda _: {**views.metrics(state, clock.now()), **system()},
+            "/metrics/snapshot": lambda _: self._metrics(),
         }
+
+    def _metrics(self) -> dict[str, float]:
+        return {**views.metrics(self._state, self._driver.clock.now()), **system()}
 
     async def _prometheus(self, request: Request) -> Response:
         await self._driver.settled()
-        shown = {**views.metrics(self._state, self._driver.clock.now()), **system()}
+        shown = self._metrics()
         counters = {name: shown.pop(name) for name in self._state.counters if name in shown}
         for name, value in statistics.numbers(self._state, self._usage()).items():
             (counters if statistics.is_counter(name) else shown)[name] = value

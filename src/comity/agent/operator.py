@@ -1,32 +1,35 @@
 """The reads of the agent's operator API (include/mesos/v1/agent/agent.proto)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from comity.agent import statistics, views
 from comity.agent.config import VERSION
 from comity.agent.state import State
-from comity.core.instants import Instant
+from comity.core import release
 from comity.wire.mesos import operator, v1
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
 
 
-def answer(
-    state: State, call: operator.AgentCall, now: Instant, usage: statistics.Usage
-) -> Document | None:
+def metrics(numbers: Mapping[str, float]) -> Document:
+    """Return the answer to GET_METRICS; some of the numbers only a shell knows."""
+    pairs = [{"name": name, "value": value} for name, value in numbers.items()]
+    return {"type": "GET_METRICS", "get_metrics": {"metrics": pairs}}
+
+
+def answer(state: State, call: operator.AgentCall, usage: statistics.Usage) -> Document | None:
     """Return the answer to a read, or None when the call is none."""
     match call:
         case operator.GetHealth():
             return {"type": "GET_HEALTH", "get_health": {"healthy": True}}
         case operator.GetVersion():
-            return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
+            info = {"version": VERSION, **release.shown()}
+            return {"type": "GET_VERSION", "get_version": {"version_info": info}}
         case operator.GetFlags():
             pairs = [{"name": k, "value": v} for k, v in views.flags(state).items()]
             return {"type": "GET_FLAGS", "get_flags": {"flags": pairs}}
-        case operator.GetMetrics():
-            numbers = [{"name": k, "value": v} for k, v in views.metrics(state, now).items()]
-            return {"type": "GET_METRICS", "get_metrics": {"metrics": numbers}}
         case operator.GetAgent():
             return {"type": "GET_AGENT", "get_agent": {"agent_info": state.info}}
         case operator.GetContainers(get_containers=body):

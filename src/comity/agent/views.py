@@ -4,6 +4,7 @@ from typing import Any
 
 from comity.agent.config import VERSION
 from comity.agent.state import Executor, State, Task
+from comity.core import release
 from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import legacy, resources, v1
@@ -67,6 +68,7 @@ def whole_state(state: State) -> Document:
     used = used_resources(state)
     return {
         "version": VERSION,
+        **release.shown(),
         "id": state.id,
         "pid": f"slave(1)@{state.ip}:{state.info.port}",
         "hostname": state.info.hostname,
@@ -74,15 +76,30 @@ def whole_state(state: State) -> Document:
         "master_hostname": state.master.hostname if state.master is not None else "",
         "resources": legacy.flat(state.total),
         "used_resources": legacy.flat(used),
-        "unreserved_resources": legacy.flat(
-            Resources({kind: amount for kind, amount in state.total if not kind.reservations})
-        ),
-        "reserved_resources": {},
+        **_reserved("resources", state.total),
+        **_reserved("resources_allocated", used),
         "attributes": legacy.attributes(state.info),
         "flags": flags(state),
         "frameworks": [_framework(state, one) for one in state.frameworks.values()],
         "completed_frameworks": [_framework(state, one) for one in completed_frameworks(state)],
     }
+
+
+def _reserved(name: str, held: Resources) -> Document:
+    """Return a bundle by who may use it, flat and in full."""
+    reserved, unreserved = legacy.by_reservation(held)
+    free = Resources({kind: amount for kind, amount in held if not kind.reservations})
+    by_role: dict[str, Resources] = {}
+    for kind, amount in held:
+        if kind.reservations:
+            by_role[kind.role] = by_role.get(kind.role, NOTHING) + Resources({kind: amount})
+    shown: Document = {f"reserved_{name}": reserved, f"unreserved_{name}": unreserved}
+    if name == "resources":
+        shown["unreserved_resources_full"] = resources.write_for_endpoints(free)
+        shown["reserved_resources_full"] = {
+            role: resources.write_for_endpoints(each) for role, each in by_role.items()
+        }
+    return shown
 
 
 def completed_frameworks(state: State) -> list[v1.FrameworkInfo]:
@@ -106,9 +123,17 @@ def _framework(state: State, info: v1.FrameworkInfo) -> Document:
         "checkpoint": info.checkpoint,
         "failover_timeout": info.failover_timeout,
         "hostname": info.hostname or "",
+        "principal": info.principal or "",
+        "capabilities": [one.type for one in info.capabilities],
+        **_roles(info),
         "executors": [_executor(one) for one in own if not one.has_exited],
         "completed_executors": [_executor(one) for one in [*ended, *own] if one.has_exited],
     }
+
+
+def _roles(info: v1.FrameworkInfo) -> Document:
+    is_multi = any(one.type == "MULTI_ROLE" for one in info.capabilities)
+    return {"roles": info.roles} if is_multi else {"role": info.role or "*"}
 
 
 def used_resources(state: State) -> Resources:
@@ -137,6 +162,25 @@ def flags(state: State) -> dict[str, str]:
     }
 
 
+ACTIVE = ("tasks_staging", "tasks_starting", "tasks_running", "tasks_killing")
+COUNTERS = (
+    "container_launch_errors",
+    "executors_preempted",
+    "executors_terminated",
+    "invalid_framework_messages",
+    "invalid_status_updates",
+    "recovery_errors",
+    "tasks_failed",
+    "tasks_finished",
+    "tasks_gone",
+    "tasks_killed",
+    "tasks_lost",
+    "valid_framework_messages",
+    "valid_status_updates",
+)
+"""Numbers that are shown as zeros from the start: a dashboard finds every name."""
+
+
 def metrics(state: State, now: Instant) -> dict[str, float]:
     """Return /metrics/snapshot."""
     shown = {
@@ -147,8 +191,8 @@ def metrics(state: State, now: Instant) -> dict[str, float]:
         ),
         "slave/frameworks_active": float(len(state.frameworks)),
     }
-    for name in ("staging", "starting", "running", "killing"):
-        shown[f"slave/tasks_{name}"] = 0.0
+    for name in (*ACTIVE, *COUNTERS):
+        shown[f"slave/{name}"] = 0.0
     for executor in state.executors.values():
         for task in executor.tasks.values():
             if not task.state.is_terminal:

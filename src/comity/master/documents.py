@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from comity.core import release
 from comity.core.ids import FrameworkId
 from comity.master import offer_views, settings, views
 from comity.master.config import VERSION
@@ -171,6 +172,7 @@ def whole_state(state: State, show: Show) -> Document:
     return {
         **_header(state),
         "version": VERSION,
+        **release.shown(),
         "id": state.id,
         "pid": state.info.pid,
         "leader": state.info.pid,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from comity.core import release
 from comity.core.ids import FrameworkId
 from comity.core.splicing import Piece
 from comity.master import (
@@ -259,7 +260,7 @@ class MasterHttp:
             ),
             "/flags": lambda request: {"flags": settings.flags(state)},
             "/metrics/snapshot": lambda request: self._metrics(),
-            "/version": lambda request: {"version": VERSION},
+            "/version": lambda request: {"version": VERSION, **release.shown()},
         }
 
     def _metrics(self) -> dict[str, float]:
@@ -359,6 +360,7 @@ def _measured(driver: Driver) -> dict[str, float]:
         **cycles.numbers("allocator/mesos/allocation_run_ms"),
         **driver.lateness.numbers("allocator/mesos/allocation_run_latency_ms"),
         **driver.commits.numbers("registrar/state_store_ms"),
+        **driver.fetches.numbers("registrar/state_fetch_ms"),
         **system(),
     }
 

@@ -63,6 +63,9 @@ COUNTERS = (
     "slave_removals/reason_registered",
     "slave_removals/reason_unhealthy",
     "slave_removals/reason_unregistered",
+    "slave_shutdowns_canceled",
+    "slave_shutdowns_completed",
+    "slave_shutdowns_scheduled",
     "slave_reregistrations",
     "slave_unreachable_canceled",
     "slave_unreachable_completed",
@@ -103,6 +106,7 @@ def gauges(state: State, now: Instant) -> Numbers:
         "master/outstanding_offers": float(len(state.offers)),
         "master/operator_event_stream_subscribers": float(len(state.subscribers)),
         "registrar/log/recovered": 1.0,
+        "registrar/queued_operations": 0.0,
         "registrar/registry_size_agents": float(len(state.agents) + len(state.recovered_agents)),
     }
     _add_agents(state, shown)

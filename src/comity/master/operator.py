@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from comity.core import release
 from comity.core.instants import Instant
 from comity.master import documents, offer_views, roles, settings, views
 from comity.master.config import VERSION
@@ -18,7 +19,8 @@ def answer(state: State, call: operator.MasterCall, show: documents.Show) -> Doc
         case operator.GetHealth():
             return {"type": "GET_HEALTH", "get_health": {"healthy": True}}
         case operator.GetVersion():
-            return {"type": "GET_VERSION", "get_version": {"version_info": {"version": VERSION}}}
+            info = {"version": VERSION, **release.shown()}
+            return {"type": "GET_VERSION", "get_version": {"version_info": info}}
         case operator.GetFlags():
             shown = [{"name": k, "value": v} for k, v in settings.flags(state).items()]
             return {"type": "GET_FLAGS", "get_flags": {"flags": shown}}

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import random
+import time
 import uuid
 
 from comity.master import reads
@@ -27,7 +28,9 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
     store = SqliteStore(config.work_dir / "master.sqlite")
     clock = Clock()
     start = Start(config=config, info=_info(config, config.port))
+    began = time.perf_counter()
     stored, now, seed = store.range(""), clock.now(), random.SystemRandom().getrandbits(32)
+    fetched_s = time.perf_counter() - began
     master, out = begin(start, stored, now, seed)
     state = master.state
     journal = Journal(config.journal)
@@ -40,6 +43,7 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
         crash_file=config.work_dir / "crash.jsonl",
         metered=METERED,
     )
+    driver.fetches.add(fetched_s)
     files = Files()
     if config.log_file is not None:
         files.attach("/master/log", config.log_file)

@@ -97,15 +97,25 @@ def executor(framework: Framework, agent_id: str, one: Executor) -> Document:
 
 
 def _command(command: v1.CommandInfo | None) -> Document:
-    """Return a command without its environment, which may hold secrets."""
+    """Return a command; of a secret variable its name only."""
     if command is None:
         return {}
-    return {
+    shown: Document = {
         "shell": command.shell,
         "value": command.value or "",
         "argv": list(command.arguments),
         "uris": list(command.uris),
     }
+    if command.environment is not None:
+        variables = [_variable(one) for one in command.environment.variables]
+        shown["environment"] = {"variables": variables}
+    return shown
+
+
+def _variable(one: v1.Variable) -> Document:
+    if one.secret is not None:
+        return {"name": one.name, "type": "SECRET"}
+    return {"name": one.name, "value": one.value or ""}
 
 
 def offer(one: Offer) -> Document:

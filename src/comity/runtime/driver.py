@@ -83,6 +83,8 @@ class Driver:
         """How long the steps of some kinds of input take."""
         self.commits = Meter()
         """How long the store takes."""
+        self.fetches = Meter()
+        """How long reading the store took, when the component started."""
         self.lateness = Meter()
         """How long after its time a timed input is handled."""
         self._tokens = itertools.count(1)

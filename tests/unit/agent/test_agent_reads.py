@@ -15,7 +15,7 @@ def world():
 
 
 def read(world, call, usage=None):
-    document = reads.answer(world.agent.state, call, world.now, usage or {})
+    document = reads.answer(world.agent.state, call, usage or {})
     return document[document["type"].lower()]
 
 

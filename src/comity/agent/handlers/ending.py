@@ -167,6 +167,7 @@ def executor_exited(
     """An executor's program has ended: tell the master, and end what was left of it."""
     _tell_waiters(container, out)
     executor.has_exited = True
+    state.count("slave/executors_terminated")
     if executor.stream is not None:
         state.streams.pop(executor.stream, None)
         out.sends.append(CloseStream(executor.stream))

@@ -120,6 +120,7 @@ def on_executor_called(state: State, item: ExecutorCalled, now: Instant, out: Ou
         case wire.Update():
             fault = _fault_of(executor, call.update.status)
             if fault is not None:
+                state.count("slave/invalid_status_updates")
                 refuse(item.to, 400, fault, out)
                 return
             _take_update(state, executor, call.update.status, now, out)
@@ -130,6 +131,7 @@ def on_executor_called(state: State, item: ExecutorCalled, now: Instant, out: Ou
                 data=call.message.data,
             )
             out.launches.append(ToMaster(message))
+            state.count("slave/valid_framework_messages")
         case wire.Heartbeat():
             pass
     answer(item.to, 202, out)

@@ -39,6 +39,7 @@ def report(
     if len(task.pending) == 1:
         forward(state, executor, task, now, out)
     checkpoints.save_task(executor, task, out)
+    state.count("slave/valid_status_updates")
     state.count(f"slave/tasks_{status.state.value.removeprefix('TASK_').lower()}")
 
 
