@@ -79,6 +79,9 @@ def test_state_has_mesos_s_keys(world):
     shown = state(world)
     assert {
         "version",
+        "build_date",
+        "build_time",
+        "build_user",
         "start_time",
         "elected_time",
         "id",
