@@ -20,6 +20,7 @@ from comity.wire.mesos.containers import (
     LinuxInfo,
     MesosInfo,
     SeccompInfo,
+    TTYInfo,
     Volume,
 )
 
@@ -130,9 +131,11 @@ def uris(artifacts: Sequence[apps.Artifact]) -> tuple[v1.URI, ...]:
 def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
     """Return the container; both of Marathon's engines run in the agent's own runtime."""
     given = app.container
+    terminal = TTYInfo() if app.tty else None
     if given is None:
-        return None
+        return v1.ContainerInfo(type="MESOS", tty_info=terminal) if terminal is not None else None
     fields: dict[str, Any] = {
+        "tty_info": terminal,
         "volumes": tuple(
             Volume(container_path=one.container_path, host_path=one.host_path, mode=one.mode)
             for one in given.volumes

@@ -35,7 +35,6 @@ _UNSUPPORTED = {
     "readinessChecks": "readiness checks are not supported yet; use healthChecks",
     "residency": "resident apps are not supported yet; leave residency out",
     "secrets": "secrets are not supported yet; pass plain environment values",
-    "tty": "terminals are not supported yet; leave tty out",
 }
 _UNSUPPORTED_VOLUME = {
     "persistent": "persistent volumes are not supported yet; use a hostPath",

@@ -10,8 +10,9 @@ from comity.agent.inputs import (
     KillAsked,
     RemoveAsked,
     SessionOver,
+    WaitAsked,
 )
-from comity.agent.outbox import RemoveSandbox
+from comity.agent.outbox import DestroyContainer, RemoveSandbox
 from comity.wire.mesos import operator, v1
 from comity.wire.mesos.containers import ContainerID
 from support.agent_world import AgentWorld, info
@@ -101,3 +102,24 @@ def test_a_signal_to_another_container_does_not_abandon_it(world, session):
     task = name.rpartition(".")[0]
     world.step(KillAsked(8, task, 15, is_abandoned=True))
     assert not world.agent.state.containers[task].is_abandoned
+
+
+def test_who_waits_for_a_session_hears_of_its_end_even_when_the_task_is_forgotten_first(world):
+    task = world.run()
+    world.step(ContainerStarted(task, 42))
+    body = operator.LaunchContainerBody(
+        container_id=ContainerID(value="s", parent=ContainerID(value=task)),
+        command=v1.CommandInfo(value="sleep 9"),
+    )
+    name = f"{task}.s"
+    world.step(ContainerAsked(7, name, body, is_session=True))
+    world.step(ContainerStarted(name, 43))
+    world.step(WaitAsked(8, name))
+    world.step(ContainerExited(task, 0))
+    for status in world.statuses("t"):
+        world.acknowledge(status)
+    [reply] = [each for each in world.out.replies if each.to == 8]
+    assert b'"exit_status":9' in reply.body
+    assert name in [each.container_id for each in world.asked(DestroyContainer)]
+    assert is_known(world, name) == (False, False)
+    world.step(ContainerExited(name, 9))  # harmless, when it comes

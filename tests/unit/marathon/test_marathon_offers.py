@@ -13,6 +13,7 @@ from comity.wire.marathon.app_reads import NEW_APP
 from comity.wire.marathon.apps import App
 from comity.wire.marathon.errors import Refused
 from comity.wire.mesos import v1
+from comity.wire.mesos.containers import TTYInfo
 from support.marathon_world import World, read, started
 
 APP = {"id": "/g/a", "cmd": "sleep 100", "cpus": 0.1, "mem": 32.0}
@@ -198,6 +199,16 @@ def test_containers_of_either_engine() -> None:
     assert info.seccomp is not None
     assert (info.seccomp.unconfined, info.ipc_mode, info.shm_size) == (True, "PRIVATE", 8)
     assert {name: one.value for name, one in task.limits.items()} == {"cpus": 1e15, "mem": 1024}
+
+
+def test_a_terminal() -> None:
+    for container in (None, {"type": "MESOS", "docker": {"image": "box"}}):
+        given = {} if container is None else {"container": container}
+        made = task_of(app_of(tty=True, **given), 1).container
+        assert made is not None
+        assert (made.type, made.tty_info) == ("MESOS", TTYInfo())
+        plain = task_of(app_of(tty=False, **given), 1).container
+        assert plain is None or plain.tty_info is None
 
 
 def test_who_pulls_an_image() -> None:

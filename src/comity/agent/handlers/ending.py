@@ -74,12 +74,16 @@ def nested_exited(state: State, container: Container, out: Outbox) -> None:
     """A nested container ended: tell who waits; its record stays until it is removed."""
     for child in sorted(state.children.get(container.id, ())):
         kill_now(state, state.containers[child], out)
+    _end_here(container, out)
+    checkpoints.save_nested(container, out)
+
+
+def _end_here(container: Container, out: Outbox) -> None:
     out.launches.append(DestroyContainer(container.id, container.has_image))
     if container.launch_to is not None:
         answer(container.launch_to, 200, out)
         container.launch_to = None
     _tell_waiters(container, out)
-    checkpoints.save_nested(container, out)
 
 
 def _tell_waiters(container: Container, out: Outbox) -> None:
@@ -147,6 +151,10 @@ def forget_nested(state: State, container: Container, out: Outbox) -> None:
     """Forget a nested container and those below it."""
     for child in list(state.children.pop(container.id, ())):
         forget_nested(state, state.containers[child], out)
+    if container.phase != "EXITED":
+        # Killed with its parent, whose end was acknowledged before this one's was heard of.
+        container.phase, container.status = "EXITED", int(signal.SIGKILL)
+        _end_here(container, out)
     state.containers.pop(container.id, None)
     if container.parent is not None:
         state.children.get(container.parent, set()).discard(container.id)

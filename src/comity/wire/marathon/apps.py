@@ -208,6 +208,7 @@ class App(Wire, frozen=True, kw_only=True):
     unreachable_strategy: UnreachableStrategy | Literal["disabled"]
     upgrade_strategy: UpgradeStrategy
     user: str | None = None
+    tty: bool | None = None
     version: str
     version_info: VersionInfo | None = None
 
