@@ -218,6 +218,12 @@ class State:
     master: str = ""
     reviving: bool = False
     """Whether the master has been asked for offers since the last SUPPRESS."""
+    unheard: dict[TaskId, None] = field(default_factory=dict)
+    """Tasks of which this subscription has said nothing yet."""
+    reconciled_at: Instant = NEVER
+    """When the master was last asked for all tasks."""
+    repeats: int = 0
+    """How often it has been asked again for those that it said nothing of."""
     settling: bool = False
     """Whether a look at `dirty` is already on its way."""
     last_version_ms: int = 0

@@ -33,7 +33,8 @@ class Cluster:
 
     async def restart_marathon(self) -> None:
         await self.marathon.end(signal.SIGKILL)
-        await self.start()
+        self.marathon.url = ""
+        await self.marathon.start()
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         data = b"" if body is None else msgspec.json.encode(body)
@@ -286,3 +287,35 @@ async def test_artifacts_terminals_and_what_containers_are_told(cluster: Cluster
         return said == f"fetched tty only {instance['agentHostname']}"
 
     await cluster.eventually(has_said, "the container has said what it was given")
+
+
+async def test_kill_9_in_the_middle_of_a_rollout_loses_and_doubles_nothing(
+    cluster: Cluster,
+) -> None:
+    pod: dict[str, Any] = {
+        "id": "/many",
+        "scaling": {"kind": "fixed", "instances": 5},
+        "containers": [container("one", "exec sleep 600"), container("two", "exec sleep 600")],
+    }
+
+    async def live_tasks() -> set[str]:
+        answer = await cluster.client.request("GET", f"{cluster.kernel.master.url}/state")
+        state = msgspec.json.decode(answer.body)
+        return {task["id"] for one in state["frameworks"] for task in one["tasks"]}
+
+    for color in ("red", "green", "blue"):
+        pod["labels"] = {"color": color}
+        status, _ = await cluster.call("PUT", "/v2/pods/many?force=true", pod)
+        assert status == 200
+        await cluster.restart_marathon()
+        await cluster.kernel.restart_master()
+    found = await cluster.stable("/many", 5)
+    assert found["spec"]["labels"] == {"color": "blue"}
+    wanted = {one["containerId"] for each in found["instances"] for one in each["containers"]}
+
+    async def is_exact() -> bool:
+        return await live_tasks() == wanted
+
+    await cluster.eventually(is_exact, "the master has these tasks and no others")
+    version = f"::versions/{found['spec']['version']}"
+    assert all(one["specReference"].endswith(version) for one in found["instances"])

@@ -1,25 +1,24 @@
-"""What the master says: subscriptions, statuses of tasks, and reconciliation.
+"""What the master says: subscriptions, and statuses of tasks.
 
 A status is acknowledged only when what it changed is in the store, which the order of effects
 gives. The same status may come again at any time; handling it twice changes nothing.
 """
 
-from comity.core.effects import CancelTimer, Outbox, SetTimer, Write
+from comity.core.effects import CancelTimer, Outbox, Write
 from comity.core.ids import AgentId, TaskId
 from comity.core.instants import Instant
-from comity.marathon.handlers import ending, health, losing, parts, table
+from comity.marathon.handlers import ending, health, losing, parts, reconciling, table
 from comity.marathon.handlers.events import emit
 from comity.marathon.handlers.killing import Cause, forget, kill_task, record_failure
 from comity.marathon.handlers.touching import touch, touch_all
 from comity.marathon.inputs import (
     Disconnected,
     FrameworkRemoved,
-    ReconcileDue,
     StagingExpired,
     StatusReceived,
     Subscribed,
 )
-from comity.marathon.outbox import Acknowledge, Reconcile, Resubscribe
+from comity.marathon.outbox import Acknowledge, Resubscribe
 from comity.marathon.state import (
     FRAMEWORK_KEY,
     Condition,
@@ -50,7 +49,7 @@ def on_subscribed(state: State, item: Subscribed, now: Instant, out: Outbox) -> 
     state.subscribed = True
     state.master = item.master
     state.reviving = True  # a new subscription gets offers unasked
-    _reconcile(state, now, out)
+    reconciling.begin(state, now, out)
     for instance in state.instances.values():
         if instance.leaving:
             for task_id in instance.live_tasks:
@@ -88,32 +87,18 @@ def on_framework_removed(state: State, item: FrameworkRemoved, now: Instant, out
     out.launches.append(Resubscribe(anew=True))
 
 
-@table.on(ReconcileDue)
-def on_reconcile_due(state: State, item: ReconcileDue, now: Instant, out: Outbox) -> None:
-    """Ask for all states again; while unsubscribed the next subscription does it."""
-    if state.subscribed:
-        _reconcile(state, now, out)
-
-
-def _reconcile(state: State, now: Instant, out: Outbox) -> None:
-    known = tuple(
-        (task_id, one.agent_id) for one in state.instances.values() for task_id in one.live_tasks
-    )
-    if known:
-        out.launches.append(Reconcile(known))
-    out.launches.append(Reconcile(()))
-    out.timers.append(SetTimer(ReconcileDue(), Instant(now + state.config.reconcile_s)))
-
-
 @table.on(StatusReceived)
 def on_status_received(state: State, item: StatusReceived, now: Instant, out: Outbox) -> None:
     """Take in one status of one task."""
     status = item.status
     task_id = TaskId(status.task_id.value)
+    reconciling.heard(state, task_id)
     if status.uuid is not None and status.agent_id is not None:
         agent_id = AgentId(status.agent_id.value)
         out.launches.append(Acknowledge(agent_id, task_id, status.uuid))
     instance = state.instance_of(task_id)
+    if instance is not None and instance.leaving and _lives_on(status):
+        kill_task(state, task_id, instance.agent_id, out)  # the kill was lost with a master
     if instance is None:
         _unknown_task(state, status, now, out)
     elif instance.parts:
@@ -124,6 +109,12 @@ def on_status_received(state: State, item: StatusReceived, now: Instant, out: Ou
         losing.lost(state, instance, status, now, out)
     else:
         _lives(state, instance, status, now, out)
+
+
+def _lives_on(status: v1.TaskStatus) -> bool:
+    """Whether the master says, because we asked, that a task runs and nothing ends it."""
+    is_answer = status.reason is v1.Reason.RECONCILIATION
+    return is_answer and status.state in _LIVE and status.state is not v1.TaskState.KILLING
 
 
 def _unknown_task(state: State, status: v1.TaskStatus, now: Instant, out: Outbox) -> None:
