@@ -100,9 +100,9 @@ class Cluster:
         if resources is not None:
             given += ["--resources", resources]
         directory = self.directory / f"agent{len(self.agents)}"
-        made = Part("agent", directory, [*given, *flags]).start()
+        made = Part("agent", directory, [*given, *flags])
         self.agents.append(made)
-        return made
+        return made.start()
 
     def id_of(self, agent: Part) -> str:
         """Wait until an agent is active, and return its id."""

@@ -298,3 +298,78 @@ def test_a_tasks_own_container_can_be_waited_for(target, framework):
     own = status["container_status"]["container_id"]
     waited = call(target, "WAIT_CONTAINER", container_id=own)
     assert waited.json()["wait_container"]["exit_status"] == 3 << 8
+
+
+# containers of nobody, and who may listen
+
+
+def test_a_container_of_no_framework_is_listed_only_when_asked_for(target):
+    one = {"value": f"alone-{uuid.uuid4().hex[:8]}"}
+    resources = [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}}]
+    launched = call(
+        target,
+        "LAUNCH_CONTAINER",
+        container_id=one,
+        command=script("sleep 600"),
+        resources=resources,
+    )
+    assert launched.status == 200
+
+    def listed(**body):
+        shown = call(target, "GET_CONTAINERS", **body).json()["get_containers"]
+        return one in [each["container_id"] for each in shown.get("containers", [])]
+
+    assert not listed()
+    assert listed(show_standalone=True)
+    assert call(target, "KILL_CONTAINER", container_id=one, signal=15).status == 200
+    waited = call(target, "WAIT_CONTAINER", container_id=one).json()["wait_container"]
+    assert waited["exit_status"] == 15
+    assert call(target, "REMOVE_CONTAINER", container_id=one).status == 200
+    assert not listed(show_standalone=True)
+
+
+def test_many_may_listen_to_one_container(target, opened):
+    one, first = opened("read line; echo $line")
+    body = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": one}}
+    others = [Stream(target.agent, V1, body, STREAMED) for _ in range(2)]
+    given = Input(target, BY_RECORDS)
+    given.send(type="CONTAINER_ID", container_id=one)
+    given.data(b"all of you\n")
+    for stream in (first, *others):
+        assert output(stream)["STDOUT"] == b"all of you\n"
+    given.end()
+    for stream in others:
+        stream.close()
+
+
+def test_nobody_can_attach_to_what_was_not_made_for_it(target, parent):
+    one = inside(parent)
+    kind = "LAUNCH_NESTED_CONTAINER"
+    assert call(target, kind, container_id=one, command=script("sleep 600")).status == 200
+    body = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": one}}
+    stream = Stream(target.agent, V1, body, STREAMED)
+    assert stream.status == 500
+    assert b"I/O switchboard server was disabled for this container" in stream.refusal
+    stream.close()
+
+
+@pytest.mark.parametrize("prefix", ["WAIT", "KILL", "REMOVE"])
+def test_the_names_of_before_nested_containers_still_work(target, parent, prefix):
+    one = inside(parent)
+    launched = call(target, "LAUNCH_NESTED_CONTAINER", container_id=one, command=script("exit 0"))
+    assert launched.status == 200
+    call(target, "WAIT_NESTED_CONTAINER", container_id=one)
+    assert call(target, f"{prefix}_NESTED_CONTAINER", container_id=one).status in (200, 404)
+
+
+def test_a_container_that_runs_is_not_removed(target, parent):
+    one = inside(parent)
+    call(target, "LAUNCH_CONTAINER", container_id=one, command=script("sleep 600"))
+    assert call(target, "REMOVE_CONTAINER", container_id=one).status == 500
+
+
+def test_streams_of_a_session_say_what_they_are(target, opened):
+    _, stream = opened("echo out")
+    assert stream.headers["content-type"] == RECORDIO
+    assert stream.headers["message-content-type"] == JSON
+    output(stream)

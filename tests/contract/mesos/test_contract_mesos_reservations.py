@@ -172,3 +172,12 @@ def test_a_form_that_is_not_valid_is_400(target, form):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     body = form.format(agent=target.agent_id).encode()
     assert target.post("/reserve", body, headers).status == 400
+
+
+def test_the_status_of_an_operation_is_repeated_until_it_is_acknowledged(mesos):
+    name = str(uuid.uuid4())
+    mesos.accept([mesos.offer(0.5)], operation("RESERVE", reserved(cpus=0.1), id={"value": name}))
+    first = feedback(mesos, name)
+    mesos.heard.clear()
+    again = feedback(mesos, name)  # after ten seconds
+    assert (again["uuid"], again["state"]) == (first["uuid"], "OPERATION_FINISHED")

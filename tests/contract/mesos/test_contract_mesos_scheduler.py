@@ -412,3 +412,50 @@ def test_mem_is_offered_in_megabytes(target):
         one for one in target.get("/slaves").json()["slaves"] if one["id"] == target.agent_id
     ]
     assert 0 < offered <= shown["resources"]["mem"]
+
+
+# what is not there
+
+
+def test_disks_of_storage_plugins_are_refused(target):
+    if target.directory is None:
+        pytest.skip("others may have it")
+    with target.framework() as mesos:
+        offer = mesos.offer()
+        body = {"offer_ids": [offer["id"]], "operations": [{"type": "CREATE_DISK"}]}
+        answer = mesos.call("ACCEPT", accept=body)
+        assert answer.status == 501
+        assert b"CREATE_DISK" in answer.body
+
+
+REFERENCE = {"type": "REFERENCE", "reference": {"name": "x"}}
+MISSING = {
+    "a secret by reference": {
+        "command": {
+            "value": "true",
+            "environment": {"variables": [{"name": "A", "type": "SECRET", "secret": REFERENCE}]},
+        }
+    },
+    "a volume of a Docker driver": {
+        "container": {
+            "type": "MESOS",
+            "volumes": [
+                {
+                    "container_path": "d",
+                    "mode": "RW",
+                    "source": {"type": "DOCKER_VOLUME", "docker_volume": {"name": "x"}},
+                }
+            ],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("fields", MISSING.values(), ids=list(MISSING))
+def test_a_task_that_needs_what_is_not_there_fails_and_says_so(target, fields):
+    if target.directory is None:
+        pytest.skip("others may have it")
+    with target.framework() as mesos:
+        mesos.launch(made := task("t", **fields))
+        failed = mesos.status(name_of(made), "TASK_ERROR", "TASK_FAILED")
+        assert failed["message"]

@@ -109,6 +109,20 @@ def attributes(config: AgentConfig, containerizer: Containerizer) -> tuple[v1.At
 
 
 def _attribute(name: str, value: str) -> v1.Attribute:
+    """Return an attribute by the look of its value, as Mesos tells them apart (attributes.cpp).
+
+    Raises:
+        UserError: it looks like ranges, and is none; or like a set, which attributes are not.
+    """
+    if value.startswith("{"):
+        raise UserError(f"--attributes: {name}: an attribute is a number, ranges or text, no set")
+    if value.startswith("["):
+        try:
+            found = text.parse(f"{name}:{value}")
+        except ValueError as error:
+            raise UserError(f"--attributes: {error}") from error
+        pairs = tuple(v1.Range(begin=low, end=high) for low, high in found.ranges_of(name))
+        return v1.Attribute(name=name, type="RANGES", ranges=v1.Ranges(range=pairs))
     try:
         number = float(value)
     except ValueError:
