@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--domain", type=domains.parse, metavar="JSON", help="the agent's fault domain")
     add("--docker-registry", default="", help="registry URL, or directory of OCI layouts")
     add("--docker-config", default="", metavar="JSON|FILE", help="credentials for registries")
+    add("--secrets-dir", type=Path, metavar="DIR", help="files that are the secrets of containers")
     add("--registries", type=Path, metavar="FILE", help="TOML: mirrors, insecure, ca of registries")
     add(
         "--image-gc-headroom",
@@ -238,6 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         docker_registry=args.docker_registry,
         docker_config=args.docker_config,
         registries=args.registries,
+        secrets_dir=args.secrets_dir,
         image_gc_headroom=args.image_gc_headroom,
         image_gc_interval_s=args.image_gc_interval,
         image_gc_excluded=tuple(filter(None, args.image_gc_excluded.split(","))),

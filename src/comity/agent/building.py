@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from comity.agent import environments, isolating, mounting, networking
+from comity.agent import environments, isolating, mounting, networking, secret_references
 from comity.agent.docker_options import Options, Unsupported
 from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
@@ -33,21 +33,15 @@ def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
 
 
 def login_of(state: State, container: v1.ContainerInfo | None) -> str:
-    """Return the docker config that an image brings along, empty for none.
-
-    Raises:
-        Unsupported: it is not here, but named for a secret resolver.
-    """
+    """Return the docker config that an image brings along, empty for none or one only named."""
     mesos = container.mesos if container is not None else None
     docker = mesos.image.docker if mesos is not None and mesos.image is not None else None
     if docker is not None and docker.config is None and docker.credential is not None:
         entry = {"username": docker.credential.principal, "password": docker.credential.secret}
         auths = {_registry_of(docker.name, state.config.docker_registry): entry}
         return msgspec.json.encode({"auths": auths}).decode()
-    if docker is None or docker.config is None:
+    if docker is None or docker.config is None or docker.config.value is None:
         return ""
-    if docker.config.value is None:
-        raise Unsupported("the image's config is a reference: agents here have no secret resolver")
     return docker.config.value.data.decode(errors="replace")
 
 
@@ -308,6 +302,7 @@ def for_debug(spec_id: str, sandbox: Path, target: Spec, command: v1.CommandInfo
         arguments=command.arguments,
         shell=command.shell and command.value is not None,
         environment=target.environment | environments.variables(command),
+        secrets=secret_references.named(command, None),
         user=command.user or target.user,
         working_directory=command.working_directory
         or target.working_directory
@@ -354,6 +349,7 @@ def _spec(
         image_cached=not wants_fresh_image(container),
         image_login=login,
         mounts=(*mounts, *options.mounts),
+        secrets=secret_references.named(command, container),
         volumes=volumes_of(state, held),
         **terminal_of(container),
         cpus=held.scalar("cpus"),

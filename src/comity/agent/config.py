@@ -39,6 +39,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Credentials for registries: a docker `config.json`, or the path of one."""
     registries: Path | None = None
     """TOML file of what is said of registries: mirrors, insecure, ca."""
+    secrets_dir: Path | None = None
+    """Directory of files that are the secrets which containers name; None has none."""
     image_gc_headroom: float = 0.1
     """Share of the disk to keep free: with less, images that nothing uses are removed."""
     image_gc_interval_s: float = 60.0

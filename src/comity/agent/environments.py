@@ -88,4 +88,5 @@ def variables(command: v1.CommandInfo) -> dict[str, str]:
 def _value_of(variable: v1.Variable) -> str:
     if variable.secret is not None and variable.secret.value is not None:
         return variable.secret.value.data.decode(errors="replace")
+    # One that is only named is found when the container starts (secret_references).
     return variable.value or ""

@@ -40,10 +40,14 @@ def mounts_of(container: v1.ContainerInfo | None, around: Around) -> tuple[Mount
     return tuple(found)
 
 
+def target_of(volume: v1.Volume) -> str:
+    """Return where a volume is in an image container."""
+    path = volume.container_path
+    return path if path.startswith("/") else f"{IMAGE_SANDBOX}/{path}"
+
+
 def _mount(volume: v1.Volume, around: Around) -> Mount:
-    target = volume.container_path
-    if not target.startswith("/"):
-        target = f"{IMAGE_SANDBOX}/{target}"
+    target = target_of(volume)
     read_only = volume.mode == "RO"
     if volume.image is not None:
         return Mount(_image(volume.image), target, read_only, kind="image")
@@ -97,9 +101,9 @@ def _image(image: Image) -> str:
 def _secret(secret: Secret) -> str:
     """Return a secret's content in base64, so that it can be stored as text."""
     if secret.value is None:
-        raise Unsupported(
-            "this agent has no secret resolver for references; give the secret's VALUE"
-        )
+        if secret.reference is None:
+            raise Unsupported("a secret has neither a value nor a reference")
+        return ""  # found when the container starts (secret_references)
     return base64.b64encode(secret.value.data).decode()
 
 

@@ -131,6 +131,17 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Limits of all its containers together; none when 0 or None."""
 
 
+class NamedSecret(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A secret that the agent finds by its name when a container starts."""
+
+    name: str
+    key: str = ""
+    place: str
+    """variable, file or image: what it becomes."""
+    target: str = ""
+    """The variable's name, or where the file is."""
+
+
 class Spec(Struct, frozen=True, kw_only=True):
     """A container to start."""
 
@@ -153,6 +164,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     image_login: str = ""
     """A docker config with the credentials for the image; empty uses the agent's."""
     mounts: tuple[Mount, ...] = ()
+    secrets: tuple[NamedSecret, ...] = ()
     volumes: tuple[Mount, ...] = ()
     """Persistent volumes; a relative target is one in the sandbox."""
     cpus: float = 0.0

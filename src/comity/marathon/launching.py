@@ -10,7 +10,7 @@ from comity.policy.placement import Fit
 from comity.wire.marathon import apps, ids
 from comity.wire.marathon.apps import App, Docker
 from comity.wire.mesos import v1
-from comity.wire.mesos.base import UNLIMITED, Parameter
+from comity.wire.mesos.base import UNLIMITED, Parameter, Secret, SecretReference
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
 from comity.wire.mesos.containers import (
     Credential,
@@ -149,18 +149,25 @@ def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
     if given.docker is not None:
         image = Image(
             type="DOCKER",
-            docker=DockerImage(
-                name=given.docker.image, credential=_credential(given.docker.credential)
-            ),
+            docker=_docker_image(app, given.docker),
             cached=not given.docker.force_pull_image,
         )
     return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), **fields)
 
 
-def _credential(given: apps.Credential | None) -> Credential | None:
-    if given is None:
-        return None
-    return Credential(principal=given.principal, secret=given.secret)
+def _docker_image(app: App, docker: Docker) -> DockerImage:
+    """Return an image with who pulls it."""
+    credential, config = docker.credential, docker.pull_config
+    named = app.secrets.get(config.secret) if config is not None else None
+    return DockerImage(
+        name=docker.image,
+        credential=Credential(principal=credential.principal, secret=credential.secret)
+        if credential is not None
+        else None,
+        config=Secret(type="REFERENCE", reference=SecretReference(name=named.source))
+        if named is not None
+        else None,
+    )
 
 
 def _docker(app: App, docker: Docker, ports: Sequence[int]) -> DockerInfo:

@@ -34,16 +34,13 @@ _UNSUPPORTED = {
     "executorResources": "custom executors are not supported; leave executorResources out",
     "readinessChecks": "readiness checks are not supported yet; use healthChecks",
     "residency": "resident apps are not supported yet; leave residency out",
-    "secrets": "secrets are not supported yet; pass plain environment values",
 }
 _UNSUPPORTED_VOLUME = {
     "persistent": "persistent volumes are not supported yet; use a hostPath",
     "external": "there are no volume drivers; use a hostPath",
     "secret": "secrets are not supported yet; use a hostPath",
 }
-_UNSUPPORTED_DOCKER = {
-    "pullConfig": "pullConfig needs secrets, which are not supported yet",
-}
+_PLAIN_ONLY = "secrets as variables are not supported yet; pass plain values"
 
 
 def check(app: Draft) -> None:
@@ -92,7 +89,7 @@ def _check_unsupported(app: Draft, errors: Errors) -> None:
     _refuse_known(app, _UNSUPPORTED, "", errors)
     for name, value in app.get("env", {}).items():
         if isinstance(value, dict):
-            note(errors, f"/env/{name}", _UNSUPPORTED["secrets"])
+            note(errors, f"/env/{name}", _PLAIN_ONLY)
     if app["gpus"] > 0:
         note(
             errors,
@@ -144,10 +141,20 @@ def _check_container(app: Draft, errors: Errors) -> None:
     if container["type"] == "MESOS" and (docker["privileged"] or docker["parameters"]):
         name = "privileged" if docker["privileged"] else "parameters"
         note(errors, f"/container/docker/{name}", "must be empty unless the type is DOCKER")
-    if container["type"] == "DOCKER" and docker.get("credential"):
-        text = "must be empty unless the type is MESOS; fetch a docker.tar.gz instead"
-        note(errors, "/container/docker/credential", text)
-    _refuse_known(docker, _UNSUPPORTED_DOCKER, "/container/docker", errors)
+    _check_puller(container, docker, app, errors)
+
+
+def _check_puller(container: Draft, docker: Draft, app: Draft, errors: Errors) -> None:
+    given = [name for name in ("credential", "pullConfig") if docker.get(name)]
+    if container["type"] == "DOCKER":
+        for name in given:
+            text = "must be empty unless the type is MESOS; fetch a docker.tar.gz instead"
+            note(errors, f"/container/docker/{name}", text)
+    elif len(given) > 1:
+        note(errors, "/container/docker", "must have only one of credential and pullConfig")
+    elif given == ["pullConfig"] and docker["pullConfig"]["secret"] not in app["secrets"]:
+        text = "must refer to an existing secret of the app"
+        note(errors, "/container/docker/pullConfig/secret", text)
 
 
 def _check_volumes(container: Draft, errors: Errors) -> None:

@@ -4,11 +4,21 @@ import hashlib
 import json
 import tarfile
 
+import msgspec
 import pytest
 
 from comity.runtime.http import Client
 from comity.wire.mesos import v1
-from comity.wire.mesos.containers import Credential, DockerImage, DockerInfo, Image, MesosInfo
+from comity.wire.mesos.base import Secret, SecretReference
+from comity.wire.mesos.containers import (
+    Credential,
+    DockerImage,
+    DockerInfo,
+    Image,
+    MesosInfo,
+    Volume,
+    VolumeSource,
+)
 from support.images import MARKS, busybox, image
 from support.kernel import Kernel
 from support.registries import NEEDED, PASSWORD, USER, Registry
@@ -86,7 +96,7 @@ async def test_by_digest_and_a_wrong_digest_say_what_they_are(tmp_path, registry
         assert "is not in the registry" in failed.message
 
 
-async def test_a_task_brings_its_own_credentials_in_three_ways(tmp_path):
+async def test_a_task_brings_its_own_credentials_in_four_ways(tmp_path):
     with Registry(tmp_path / "registry", is_closed=True) as registry:
         registry.push("box", [busybox()], {"Env": ["PATH=/bin"]})
         name = f"{registry.host}/box:1"
@@ -104,23 +114,47 @@ async def test_a_task_brings_its_own_credentials_in_three_ways(tmp_path):
             made = v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image))
             return {"container": made, "command": v1.CommandInfo(**sleep)}
 
+        secrets = tmp_path / "secrets"
+        secrets.mkdir()
+        (secrets / "login").write_text(config.read_text())
+        (secrets / "pin").write_text("open-sesame")
+
+        def named(name):
+            return Secret(type="REFERENCE", reference=SecretReference(name=name))
+
+        script = 'test "$PIN" = "$(cat /pin)" && test ${#PIN} = 11 && exec sleep 600'
+        by_name = of(DockerImage(name=name, config=named("login")))
+        source = VolumeSource(type="SECRET", secret=named("pin"))
+        by_name["container"] = msgspec.structs.replace(
+            by_name["container"], volumes=(Volume(container_path="/pin", source=source),)
+        )
+        pin = v1.Variable(name="PIN", type="SECRET", secret=named("pin"))
+        by_name["command"] = v1.CommandInfo(
+            value=script, environment=v1.Environment(variables=(pin,))
+        )
         old = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image=name, force_pull_image=True))
         tasks = {
             "inline": of(inline),
+            "named": by_name,
+            "unknown": of(DockerImage(name=name, config=named("nothing"))),
             "wrong": of(wrong),
             "none": of(DockerImage(name=name)),
             "fetched": {"container": old, "command": v1.CommandInfo(uris=(fetched,), **sleep)},
         }
-        async with Kernel(tmp_path) as kernel, kernel.scheduler() as mesos:
+        args = ("--secrets-dir", str(secrets))
+        async with Kernel(tmp_path, *args) as kernel, kernel.scheduler() as mesos:
             for task, fields in tasks.items():
                 await mesos.launch({"id": task, **fields})
             assert "they are wrong" in (await mesos.until_state("wrong", S.FAILED)).message
             assert "it needs some" in (await mesos.until_state("none", S.FAILED)).message
-            for task in ("inline", "fetched"):
+            unknown = (await mesos.until_state("unknown", S.FAILED)).message
+            assert "secret 'nothing' is not in" in unknown
+            for task in ("inline", "named", "fetched"):
                 await mesos.until_state(task, S.RUNNING)
         log = (tmp_path / "agent.log").read_text()
         token = registry.docker_config["auths"][registry.host]["auth"]
         assert not [one for one in ("guessed", PASSWORD, token) if one in log]
+        assert b"open-sesame" not in (tmp_path / "a/agent.sqlite").read_bytes()
 
 
 async def test_an_agent_asks_a_credential_helper(tmp_path, monkeypatch):

@@ -185,7 +185,11 @@ RULES = [
     ({"acceptedResourceRoles": ["x"]}, "/acceptedResourceRoles", "can only contain *"),
     ({"cmd": "a\0b"}, "/cmd", "NUL"),
     ({"env": {"A=B": "x"}}, "/env", "not a name"),
-    ({"secrets": {"s": {"source": "x"}}}, "/secrets", "not supported"),
+    (
+        {"container": {"type": "MESOS", "docker": {"image": "x", "pullConfig": {"secret": "s"}}}},
+        "/container/docker/pullConfig/secret",
+        "must refer to an existing secret",
+    ),
     ({"env": {"A": {"secret": "s"}}}, "/env/A", "not supported"),
     ({"residency": {}, "readinessChecks": [{}]}, "/readinessChecks", "not supported"),
     ({"networks": [{"mode": "container"}]}, "/networks(0)/name", "not defined"),

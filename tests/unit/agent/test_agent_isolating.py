@@ -2,10 +2,10 @@
 
 import pytest
 
-from comity.agent import docker_options, isolating, mounting
+from comity.agent import docker_options, isolating, mounting, secret_references
 from comity.agent.docker_options import Options, Unsupported
 from comity.core.capabilities import NAMES
-from comity.core.containers import Device, Isolation, Mount, RLimit
+from comity.core.containers import Device, Isolation, Mount, NamedSecret, RLimit
 from comity.wire.mesos import numbers, v1
 from comity.wire.mesos.base import Parameter, Secret, SecretReference, SecretValue
 from comity.wire.mesos.containers import (
@@ -164,6 +164,27 @@ def test_volumes_of_every_kind(tmp_path):
     )
 
 
+def test_secrets_that_are_only_named_are_found_later():
+    def secret(name, key=None):
+        return Secret(type="REFERENCE", reference=SecretReference(name=name, key=key))
+
+    variable = v1.Variable(name="V", type="SECRET", secret=secret("a/b", "k"))
+    plain = v1.Variable(name="P", value="plain")
+    command = v1.CommandInfo(environment=v1.Environment(variables=(variable, plain)))
+    source = VolumeSource(type="SECRET", secret=secret("file"))
+    docker = DockerImage(name="x", config=secret("login"))
+    container = v1.ContainerInfo(
+        type="MESOS",
+        volumes=(Volume(container_path="in", source=source),),
+        mesos=MesosInfo(image=Image(type="DOCKER", docker=docker)),
+    )
+    assert secret_references.named(command, container) == (
+        NamedSecret(name="a/b", key="k", place="variable", target="V"),
+        NamedSecret(name="file", place="file", target="/mnt/mesos/sandbox/in"),
+        NamedSecret(name="login", place="image"),
+    )
+
+
 @pytest.mark.parametrize(
     ("volume", "text"),
     [
@@ -175,15 +196,6 @@ def test_volumes_of_every_kind(tmp_path):
                 source=VolumeSource(type="DOCKER_VOLUME", docker_volume=DockerVolume(name="x")),
             ),
             "no drivers for DOCKER_VOLUME",
-        ),
-        (
-            Volume(
-                container_path="/a",
-                source=VolumeSource(
-                    type="SECRET", secret=Secret(reference=SecretReference(name="x"))
-                ),
-            ),
-            "no secret resolver",
         ),
     ],
 )

@@ -228,6 +228,24 @@ def test_who_pulls_an_image() -> None:
     assert "/container/docker/credential" in str(refused.value.body)
 
 
+def test_a_pull_config_is_a_secret_that_agents_find() -> None:
+    docker = {"image": "r:5000/box", "pullConfig": {"secret": "login"}}
+    container = {"type": "MESOS", "docker": docker}
+    secrets = {"login": {"source": "team/login"}}
+    made = task_of(app_of(container=container, secrets=secrets), 1).container
+    assert made is not None
+    assert made.mesos is not None
+    assert made.mesos.image is not None
+    assert made.mesos.image.docker is not None
+    config = made.mesos.image.docker.config
+    assert config is not None
+    assert config.reference is not None
+    assert (config.type, config.reference.name) == ("REFERENCE", "team/login")
+    with pytest.raises(Refused) as refused:
+        app_of(container=container)
+    assert "must refer to an existing secret" in str(refused.value.body)
+
+
 def test_what_else_a_task_carries() -> None:
     app = app_of(
         taskKillGracePeriodSeconds=7,

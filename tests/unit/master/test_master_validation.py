@@ -113,7 +113,15 @@ BAD_TASKS = {
     "multiple allocation roles": {"resources": reserved("cpus:1", "a") + reserved("mem:1", "b")},
     "of type 'SECRET' must have a secret set": {"command": secret()},
     "of type 'SECRET' must not have a value set": {"command": secret(VALUED, value="x")},
-    "no secret resolver": {"command": secret(REFERRED)},
+    "of type REFERENCE must have 'reference' set": {"command": secret(Secret(type="REFERENCE"))},
+    "of type VALUE must not have 'reference' set": {
+        "command": secret(Secret(value=VALUED.value, reference=REFERRED.reference))
+    },
+    "of type REFERENCE must not have 'value' set": {
+        "command": secret(
+            Secret(type="REFERENCE", value=VALUED.value, reference=REFERRED.reference)
+        )
+    },
     "'A' cannot be put into": {"command": secret(Secret(value=SecretValue(data=b"\0")))},
     "of type 'VALUE' must have a value": {"command": valueless()},
     "Only one of them should be set": {
@@ -121,7 +129,7 @@ BAD_TASKS = {
     },
     "'source.type' is unknown": {"container": volume(kind=None)},
     "'source.host_path' is not set": {"container": volume(kind="HOST_PATH")},
-    "must be of type 'VALUE'": {"container": volume(kind="SECRET")},
+    "'source.secret' is not set": {"container": volume(kind="SECRET")},
     "leads out of the sandbox": {
         "container": volume(
             kind="SANDBOX_PATH", sandbox_path=SandboxPath(type="SELF", path="a/../../b")

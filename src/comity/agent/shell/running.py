@@ -26,6 +26,7 @@ from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.containers.pods import Pods
+from comity.runtime.containers.secret_files import SecretFiles
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
@@ -72,7 +73,13 @@ def _containerizer(config: AgentConfig) -> Containerizer:
         images = ImageStore(directory, _registries(config))
         containers = oci.OciContainers(runtime, directory, images, _name(config), pods)
     return Containerizer(
-        cgroups, containers, pods, networks, allow_host=config.allow_host_image, no_oci=reason
+        cgroups,
+        containers,
+        pods,
+        networks,
+        allow_host=config.allow_host_image,
+        no_oci=reason,
+        secrets=SecretFiles(config.secrets_dir),
     )
 
 

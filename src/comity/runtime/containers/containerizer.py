@@ -17,6 +17,7 @@ from comity.runtime.containers import accounting, kernel, pause, process, sandbo
 from comity.runtime.containers.errors import ContainerRefused, ImageRefused
 from comity.runtime.containers.oci import Heard, OciContainers
 from comity.runtime.containers.pods import Pods, Sandbox
+from comity.runtime.containers.secret_files import SecretFiles
 from comity.runtime.networks.networks import Networks
 
 HOST_IMAGE = "host"
@@ -36,7 +37,9 @@ class Containerizer:
         *,
         allow_host: bool,
         no_oci: str,
+        secrets: SecretFiles,
     ) -> None:
+        self._secrets = secrets
         self.cgroups = cgroups
         self.oci = oci
         self.pods = pods
@@ -71,6 +74,7 @@ class Containerizer:
         """
         if spec.refusal:
             raise ContainerRefused(spec.refusal)
+        spec = self._secrets.put_into(spec)
         make_sandbox(spec)
         spec, sandbox = await self._connected(spec)
         if spec.is_pod:

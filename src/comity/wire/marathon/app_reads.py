@@ -142,7 +142,7 @@ _DOCKER = record(
         "credential": Field(
             record({"principal": Field(string(), required=True), "secret": Field(string())})
         ),
-        "pullConfig": Field(anything),
+        "pullConfig": Field(record({"secret": Field(string(min_length=1), required=True)})),
     }
 )
 
@@ -248,7 +248,9 @@ FIELDS: dict[str, Field] = {
     "residency": Field(anything),
     "resourceLimits": Field(LIMITS),
     "role": Field(string(min_length=1)),
-    "secrets": Field(mapping(anything)),
+    "secrets": Field(
+        mapping(record({"source": Field(string(min_length=1), required=True)})), default={}
+    ),
     "taskKillGracePeriodSeconds": Field(_SECONDS),
     "tty": Field(boolean),
     "unreachableStrategy": Field(unreachable),

@@ -127,6 +127,18 @@ class Credential(Wire, frozen=True, kw_only=True):
     secret: str | None = None
 
 
+class PullConfig(Wire, frozen=True, kw_only=True):
+    """The name of the app's secret that is a docker config."""
+
+    secret: str
+
+
+class SecretSource(Wire, frozen=True, kw_only=True):
+    """Where agents find a secret."""
+
+    source: str
+
+
 class Docker(Wire, frozen=True, kw_only=True, gc=False):
     """The image of a container."""
 
@@ -135,6 +147,7 @@ class Docker(Wire, frozen=True, kw_only=True, gc=False):
     privileged: bool
     parameters: tuple[Parameter, ...]
     credential: Credential | None = None
+    pull_config: PullConfig | None = None
 
 
 class Container(Wire, frozen=True, kw_only=True):
@@ -204,6 +217,7 @@ class App(Wire, frozen=True, kw_only=True):
     port_definitions: tuple[PortDefinition, ...]
     require_ports: bool
     role: str
+    secrets: dict[str, SecretSource] = field(default_factory=dict)
     task_kill_grace_period_seconds: int | None = None
     unreachable_strategy: UnreachableStrategy | Literal["disabled"]
     upgrade_strategy: UpgradeStrategy

@@ -2,6 +2,7 @@
 
 from comity.master.handlers.validation.faults import Invalid, within
 from comity.wire.mesos import v1
+from comity.wire.mesos.base import Secret
 from comity.wire.mesos.containers import SandboxPath
 
 
@@ -29,14 +30,26 @@ def _check_variable(variable: v1.Variable) -> None:
 
 
 def _secret_of(variable: v1.Variable, named: str) -> bytes:
-    """Return what a variable of type SECRET holds; one that names it for a resolver is refused."""
+    """Return what a variable of type SECRET holds; nothing is known of one that is only named."""
     if variable.secret is None:
         raise Invalid(f"{named} must have a secret set")
     if variable.value is not None:
         raise Invalid(f"{named} must not have a value set")
-    if variable.secret.value is None:
-        raise Invalid(f"{named}: agents here have no secret resolver; use a secret of type VALUE")
-    return variable.secret.value.data
+    _check_secret(variable.secret, named)
+    return variable.secret.value.data if variable.secret.value is not None else b""
+
+
+def _check_secret(secret: Secret, named: str) -> None:
+    """Refuse a secret that is not either here or named (common/validation.cpp)."""
+    if secret.type == "REFERENCE":
+        if secret.reference is None:
+            raise Invalid(f"{named}: a secret of type REFERENCE must have 'reference' set")
+        if secret.value is not None:
+            raise Invalid(f"{named}: a secret of type REFERENCE must not have 'value' set")
+    elif secret.value is None:
+        raise Invalid(f"{named}: a secret of type VALUE must have 'value' set")
+    elif secret.reference is not None:
+        raise Invalid(f"{named}: a secret of type VALUE must not have 'reference' set")
 
 
 def check_container(container: v1.ContainerInfo) -> None:
@@ -76,10 +89,9 @@ def _check_volume(volume: v1.Volume) -> None:
     elif source.type == "SANDBOX_PATH":
         _check_sandbox_path(source.sandbox_path)
     elif source.type == "SECRET":
-        if source.secret is None or source.secret.value is None:
-            raise Invalid(
-                "'source.secret' must be of type 'VALUE': agents here have no secret resolver"
-            )
+        if source.secret is None:
+            raise Invalid("'source.secret' is not set for SECRET volume")
+        _check_secret(source.secret, "'source.secret'")
     elif source.type in ("DOCKER_VOLUME", "CSI_VOLUME"):
         raise Invalid(f"volumes of type {source.type} are not supported by this cluster's agents")
     else:
