@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from comity.runtime.http import Client
+from comity.runtime.images import manifests
 from comity.wire.mesos import v1
 from comity.wire.mesos.base import Secret, SecretReference
 from comity.wire.mesos.containers import (
@@ -26,6 +27,7 @@ from support.registries import NEEDED, PASSWORD, USER, Registry
 S = v1.TaskState
 JSON = (("Content-Type", "application/json"),)
 
+CONFIG = {"Env": ["PATH=/bin"]}
 pytestmark = [*MARKS, NEEDED]
 
 
@@ -33,7 +35,7 @@ pytestmark = [*MARKS, NEEDED]
 def registry(tmp_path):
     """Run a registry that holds `box:1`."""
     with Registry(tmp_path / "registry") as made:
-        made.digest = made.push("box", [busybox()], {"Env": ["PATH=/bin"]})
+        made.digest = made.push("box", [busybox()], CONFIG)
         yield made
 
 
@@ -98,7 +100,7 @@ async def test_by_digest_and_a_wrong_digest_say_what_they_are(tmp_path, registry
 
 async def test_a_task_brings_its_own_credentials_in_four_ways(tmp_path):
     with Registry(tmp_path / "registry", is_closed=True) as registry:
-        registry.push("box", [busybox()], {"Env": ["PATH=/bin"]})
+        registry.push("box", [busybox()], CONFIG)
         name = f"{registry.host}/box:1"
         config = tmp_path / "config.json"
         config.write_text(json.dumps(registry.docker_config))
@@ -166,7 +168,7 @@ async def test_an_agent_asks_a_credential_helper(tmp_path, monkeypatch):
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     with Registry(tmp_path / "registry", is_closed=True) as registry:
-        registry.push("box", [busybox()], {"Env": ["PATH=/bin"]})
+        registry.push("box", [busybox()], CONFIG)
         flag = json.dumps({"credHelpers": {registry.host: "test"}})
         async with (
             Kernel(tmp_path, "--docker-config", flag) as kernel,
@@ -174,3 +176,24 @@ async def test_an_agent_asks_a_credential_helper(tmp_path, monkeypatch):
         ):
             await mesos.launch({"id": "t", **box(f"{registry.host}/box:1")})
             await mesos.until_state("t", S.RUNNING)
+
+
+async def test_of_an_index_the_variant_for_this_machine_is_chosen(tmp_path, registry):
+    here = manifests.architecture()
+    variants = {
+        each: registry.push("many", [busybox()], CONFIG, tag=each, architecture=each)
+        for each in ("s390x", here)
+    }
+    index = registry.push_index("many", variants, tag="all")
+    registry.push_index("many", {"s390x": variants["s390x"]}, tag="other")
+    async with Kernel(tmp_path) as kernel, kernel.scheduler() as mesos:
+        await mesos.launch({"id": "good", **box(f"{registry.host}/many:all")})
+        await mesos.until_state("good", S.RUNNING)
+        client = Client()
+        shown = json.loads((await client.request("GET", f"{kernel.agent.url}/images")).body)
+        await client.close()
+        [one] = shown["images"]
+        assert one["reference"] == f"{registry.host}/many@{index}"
+        await mesos.launch({"id": "bad", **box(f"{registry.host}/many:other")})
+        failed = await mesos.until_state("bad", S.FAILED)
+        assert f"no variant for linux/{here}, only linux/s390x" in failed.message

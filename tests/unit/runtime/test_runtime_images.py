@@ -436,6 +436,45 @@ async def test_an_archive_of_docker_save_and_one_of_oci_are_images(tmp_path):
         await kept.get("none")
 
 
+NONSENSE = [b"", b"[]", b"null", b"\xff", b"[" * 100_000]
+MANIFESTS = [
+    b'{"layers": 7}',
+    b'{"layers": [7], "config": {}}',
+    b'{"manifests": {}}',
+    b'{"manifests": [7]}',
+    b'{"manifests": [{"platform": 7}]}',
+]
+CONFIGS = [
+    b'{"config": 7}',
+    b'{"config": {"Env": 7, "Cmd": [{}]}}',
+    b'{"config": {"Entrypoint": [7], "User": []}}',
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        *(("manifest", each) for each in NONSENSE + MANIFESTS),
+        *(("config", each) for each in NONSENSE + CONFIGS),
+    ],
+)
+async def test_documents_that_are_nonsense_are_refused_and_leave_nothing(
+    tmp_path, serve, kind, given
+):
+    made = Made(BASE)
+    if kind == "manifest":
+        made.manifest = given
+    else:
+        made.blobs[digest_of(given)] = given
+        document = json.loads(made.manifest)
+        document["config"] = described(given)
+        made.manifest = json.dumps(document).encode()
+    registry, kept = serve(made), store(tmp_path)
+    assert await refused(kept, f"{registry.host}/box")
+    assert (kept.pulls, kept.images()) == ({}, [])
+    assert list((tmp_path / "store/pulls").iterdir()) == []
+
+
 async def test_a_directory_is_looked_into_before_the_registry_of_a_name(tmp_path, serve):
     registry = serve()
     made, held = Made(tar([("f", "offline")])), tmp_path / "held"

@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+from msgspec import Struct
+
 from comity.runtime.images.errors import ImageInvalid, ImageNotFound
 from comity.runtime.images.references import Reference
 
@@ -112,6 +115,25 @@ def check_architecture(config: Document, reference: Reference) -> None:
             f"image {reference.name} is for {system}/{made_for}, this machine is "
             f"linux/{architecture()}"
         )
+
+
+class Execution(Struct, frozen=True, rename="pascal"):
+    """What of a configuration says how the image runs (OCI image-spec, config.md)."""
+
+    entrypoint: list[str] | None = None
+    cmd: list[str] | None = None
+    env: list[str] | None = None
+    working_dir: str | None = None
+    user: str | None = None
+
+
+def check_execution(config: Document, reference: Reference) -> None:
+    """Raise ImageInvalid when a configuration does not say properly how the image runs."""
+    try:
+        msgspec.convert(config.get("config") or {}, Execution)
+    except msgspec.ValidationError as error:
+        text = f"the configuration of {reference.name} is not valid: {error}"
+        raise ImageInvalid(text) from error
 
 
 def check_digest(data: bytes, digest: str) -> None:

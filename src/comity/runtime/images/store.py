@@ -21,6 +21,7 @@ from comity.core.errors import UserError
 from comity.runtime.containers.errors import ImageRefused
 from comity.runtime.images import credentials, manifests, references, sources, threads, unpacking
 from comity.runtime.images.credentials import Logins
+from comity.runtime.images.errors import ImageInvalid
 
 _LAYERS_AT_ONCE = 3
 _TELL_S = 5.0
@@ -119,6 +120,22 @@ class ImageStore:
         if cached and (found := self._found(text)) is not None:
             return found
         pull = self.pulls[text] = Pull(text)
+        try:
+            return self._pull(text, reference, logins, pull)
+        except OSError as error:
+            why = error.strerror or error
+            raise ImageRefused(
+                f"image {text} cannot be stored in {self._directory}: {why}"
+            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # What a registry or a file says is anybody's: documents that are none end up here.
+            raise ImageInvalid(f"image {text} is damaged: {error!r}") from error
+        finally:
+            self.pulls.pop(text, None)
+
+    def _pull(
+        self, text: str, reference: references.Reference, logins: Logins, pull: Pull
+    ) -> Image:
         source = sources.source_for(reference, self._settings, logins, pull.count)
         manifest, named = manifests.find(source, reference)
         layers = manifest["layers"]
@@ -136,14 +153,8 @@ class ImageStore:
             ]
             threads.run_all(jobs, _LAYERS_AT_ONCE)
             return self._keep(text, reference.at(named), manifest, config)
-        except OSError as error:
-            why = error.strerror or error
-            raise ImageRefused(
-                f"image {text} cannot be stored in {self._directory}: {why}"
-            ) from error
         finally:
             self._claim(digests, -1)
-            self.pulls.pop(text, None)
             shutil.rmtree(work, ignore_errors=True)
 
     def _found(self, text: str) -> Image | None:
@@ -170,6 +181,7 @@ class ImageStore:
         source.blob(reference, descriptor, target)
         found: dict[str, Any] = json.loads(target.read_bytes())
         manifests.check_architecture(found, reference)
+        manifests.check_execution(found, reference)
         return found
 
     def _unpack(
