@@ -1,11 +1,9 @@
 """Pods and apps of images made here, as root: who they are, what they see, and how they end."""
 
-import json
-
 import pytest
 
 from support.clusters import eventually
-from support.image_clusters import image_cluster
+from support.image_clusters import apply_pod, image_cluster, pod_status
 from support.images import MARKS
 
 pytestmark = MARKS
@@ -21,23 +19,15 @@ def cluster(tmp_path_factory):
 
 def apply(kubernetes, name, *containers, **spec):
     """Create a pod; scripts are run by the image's shell."""
-    made = [
-        {"name": each.pop("name", "main"), "image": "box", "command": ["sh", "-c", script], **each}
-        for script, each in containers
-    ]
-    given = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {"containers": made, "restartPolicy": "Never", **spec},
-    }
-    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(given))
+    made = [{"command": ["sh", "-c", script], **each} for script, each in containers]
+    apply_pod(kubernetes, name, made, **{"restartPolicy": "Never", **spec})
 
 
 def status(kubernetes, name, container="main"):
-    pod = json.loads(kubernetes.kubectl("get", "pod", name, "-o", "json"))
-    found = pod["status"].get("containerStatuses") or [{"name": container, "state": {}}]
-    return next(one for one in found if one["name"] == container)["state"]
+    found = pod_status(kubernetes, name).get("containerStatuses") or [
+        {"name": container, "state": {}}
+    ]
+    return next((one["state"] for one in found if one["name"] == container), {})
 
 
 def ended(kubernetes, name, container="main"):

@@ -1,15 +1,14 @@
 """kubectl's exec, attach, cp, run -i and port-forward on pods of images, in their own networks."""
 
 import http.client
-import json
 import os
 import re
 import subprocess
 
 import pytest
 
-from support.clusters import KUBECTL, eventually
-from support.image_clusters import image_cluster
+from support.clusters import KUBECTL, eventually, kubectl
+from support.image_clusters import apply_pod, image_cluster
 from support.images import MARKS
 from support.ptys import Person
 
@@ -25,14 +24,7 @@ def cluster(tmp_path_factory):
 
 
 def pod(kubernetes, name, script, **fields):
-    container = {"name": "main", "image": "box", "command": ["sh", "-c", script], **fields}
-    given = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
-    }
-    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(given))
+    apply_pod(kubernetes, name, [{"command": ["sh", "-c", script], **fields}])
     kubernetes.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
 
 
@@ -40,18 +32,6 @@ def pod(kubernetes, name, script, **fields):
 def box(kubernetes):
     pod(kubernetes, "box", "echo up; exec sleep 3600")
     return kubernetes
-
-
-def kubectl(cluster, *words, given=b"", code=0):
-    done = subprocess.run(
-        [str(KUBECTL), *words],
-        input=given,
-        capture_output=True,
-        timeout=60,
-        env=cluster.environment,
-    )
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done.stdout, done.stderr
 
 
 def test_exec_is_inside_of_the_image(box):

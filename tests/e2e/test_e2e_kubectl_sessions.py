@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.clusters import KUBECTL, eventually
+from support.clusters import KUBECTL, eventually, kubectl
 from support.ptys import Person
 
 POD = """
@@ -56,18 +56,6 @@ def over(kubernetes, request):
 def box(over):
     pod(over, "box", "echo up; exec sleep 3600")
     return over
-
-
-def kubectl(cluster, *words, given=b"", code=0):
-    done = subprocess.run(
-        [str(KUBECTL), *words],
-        input=given,
-        capture_output=True,
-        timeout=60,
-        env=cluster.environment,
-    )
-    assert done.returncode == code, (done.stdout, done.stderr)
-    return done.stdout, done.stderr
 
 
 def living(marker):

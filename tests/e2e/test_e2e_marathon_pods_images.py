@@ -5,8 +5,9 @@ import urllib.request
 
 import pytest
 
-from support.clusters import Cluster, eventually
-from support.images import MARKS, busybox, write_layout
+from support.clusters import eventually
+from support.image_clusters import image_cluster
+from support.images import MARKS
 from support.networks import MARKS as NETWORK_MARKS
 
 pytestmark = [*MARKS, *NETWORK_MARKS]
@@ -24,19 +25,8 @@ SERVE = (
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Give a cluster whose agents find the image `box` in a layout."""
-    layouts = tmp_path_factory.mktemp("layouts")
-    base = busybox(programs=_PROGRAMS.split())
-    write_layout(layouts / "box", [base], {"Env": ["PATH=/bin"]})
-    made = Cluster(
-        tmp_path_factory.mktemp("cluster"),
-        *("--agents", "1", "--cpus", "8", "--mem", "8192", "--docker-registry", str(layouts)),
-    )
-    try:
-        made.up()
-        made.dcos("cluster", "setup", made.urls["gateway"])
+    with image_cluster(tmp_path_factory, _PROGRAMS) as made:
         yield made
-    finally:
-        made.down()
 
 
 def container(name, script, path, **fields):

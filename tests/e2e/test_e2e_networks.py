@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.clusters import KUBECTL, eventually
-from support.image_clusters import image_cluster
+from support.image_clusters import apply_pod, image_cluster, pod_status
 from support.images import MARKS
 from support.networks import MARKS as NETWORK_MARKS
 
@@ -42,34 +42,22 @@ def ask(host, port):
 
 def apply(kubernetes, name, **spec):
     container = {
-        "name": "main",
-        "image": "box",
         "command": ["sh", "-c", SERVE],
         "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
         "ports": [{"name": "web", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"port": "web", "path": "/who"}, "periodSeconds": 1},
         **spec.pop("container", {}),
     }
-    given = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1, **spec},
-    }
-    kubernetes.kubectl("apply", "-f", "-", given=json.dumps(given))
-
-
-def status(kubernetes, name):
-    return json.loads(kubernetes.kubectl("get", "pod", name, "-o", "json"))["status"]
+    apply_pod(kubernetes, name, [container], {"app": name}, **spec)
 
 
 def ready(kubernetes, name):
     def is_ready():
-        found = status(kubernetes, name).get("conditions") or ()
+        found = pod_status(kubernetes, name).get("conditions") or ()
         return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
 
     eventually(is_ready, f"{name} is ready")
-    return status(kubernetes, name)
+    return pod_status(kubernetes, name)
 
 
 def test_a_pod_has_an_address_of_its_own_which_services_point_to(kubernetes):

@@ -124,6 +124,21 @@ class Cluster:
         ]
 
 
+def kubectl(
+    cluster: Cluster, *words: str, given: bytes = b"", code: int = 0
+) -> tuple[bytes, bytes]:
+    """Run kubectl with input, to an exit code; return what it wrote to stdout and stderr."""
+    done = subprocess.run(
+        [str(KUBECTL), *words],
+        input=given,
+        capture_output=True,
+        timeout=60,
+        env=cluster.environment,
+    )
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return done.stdout, done.stderr
+
+
 def _processes_of(directory: str) -> Iterator[str]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):

@@ -29,13 +29,13 @@ def image_cluster(tmp_path_factory, programs="sh echo cat sleep test true", env=
         made.down()
 
 
-def apply_pod(cluster, name, containers, **spec):
+def apply_pod(cluster, name, containers, labels=None, **spec):
     """Create a pod; a container that names no image is of `box`."""
     made = [{"name": "main", "image": "box", **each} for each in containers]
     given = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "labels": labels or {}},
         "spec": {"containers": made, "terminationGracePeriodSeconds": 1, **spec},
     }
     cluster.kubectl("apply", "-f", "-", given=json.dumps(given))

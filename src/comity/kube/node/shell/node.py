@@ -253,8 +253,10 @@ class Node:
     # logs
 
     def _log_of(self, container_id: str) -> tuple[Path, Timeline]:
-        timeline = self._timelines.get(container_id) or Timeline(0.0)
-        return self._disk.logs(container_id), timeline
+        timeline, directory = self._timelines.get(container_id), self._disk.logs(container_id)
+        timeline = timeline or Timeline(0.0)
+        timeline.note(directory, self.driver.clock.now())  # what came since the last sample
+        return directory, timeline
 
     async def _sample(self) -> None:
         while True:
