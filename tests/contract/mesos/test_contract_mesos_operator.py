@@ -1,6 +1,7 @@
 """What operators, exporters and user interfaces read and do (mesos.md, 4: 53-57, 85, 87-95)."""
 
 import json
+import stat
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -175,6 +176,15 @@ def test_files_show_a_sandbox_and_nothing_else(target):
         call = {"type": "READ_FILE", "read_file": {"path": f"{runs}/stdout", "offset": 0}}
         answer = request(target.agent, "POST", V1, call).json()
         assert answer["read_file"]["data"] == "aGVsbG8K"
+        call = {"type": "LIST_FILES", "list_files": {"path": runs}}
+        answer = request(target.agent, "POST", V1, call).json()
+        infos = {one["path"]: one for one in answer["list_files"]["file_infos"]}
+        told = infos[f"{runs}/stdout"]
+        assert (told["size"], told["nlink"]) == (6, 1)
+        assert stat.S_ISREG(told["mode"]), "the mode is a number, unlike that of /files/browse"
+        [browsed] = [one for one in listed if one["path"].endswith("/stdout")]
+        assert told["mtime"]["nanoseconds"] // 10**9 >= browsed["mtime"]
+        assert (told["uid"], told["gid"]) == (browsed["uid"], browsed["gid"])
 
 
 def directory_of(target, mesos):

@@ -139,6 +139,16 @@ def test_unacknowledged_updates_come_with_the_subscription_once(world):
     assert world.states("a") == [S.RUNNING]
 
 
+@pytest.mark.parametrize("uuid", [None, b"", UUID[:15], bytes(16)])
+def test_a_subscription_with_an_update_that_nobody_can_acknowledge_is_refused(world, uuid):
+    running(world, "a")
+    told = subscribe(unacknowledged_updates=(wire.UpdateBody(status=status("a", uuid=uuid)),))
+    outbox = world.step(told)
+    assert [reply.status for reply in outbox.replies] == [400]
+    assert (outbox.sends, outbox.writes) == ([], [])
+    assert update(world, status("a")) == 202, "the earlier stream goes on"
+
+
 def test_an_executor_that_never_got_a_task_is_shut_down(world):
     container = world.run("a", command=None, executor=custom())
     world.step(ContainerStarted(container, 42))

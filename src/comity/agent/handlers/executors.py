@@ -41,6 +41,12 @@ def on_executor_subscribed(
     if executor is None or executor.is_built_in:
         refuse(item.to, 400, "Framework or executor cannot be found", out)
         return
+    # Mesos's agent takes these unseen and dies of one that it would refuse as a call of its own.
+    updates = item.call.subscribe.unacknowledged_updates
+    faults = (_fault_of(executor, each.status) for each in updates)
+    if (fault := next(filter(None, faults), None)) is not None:
+        refuse(item.to, 400, fault, out)
+        return
     if executor.stream is not None:
         state.streams.pop(executor.stream, None)
         out.sends.append(CloseStream(executor.stream))
@@ -52,7 +58,7 @@ def on_executor_subscribed(
     beat = ExecutorBeatDue(item.stream)
     out.timers.append(SetTimer(beat, Instant(now + HEARTBEAT_S)))
     _greet(state, executor, out)
-    for body in item.call.subscribe.unacknowledged_updates:
+    for body in updates:
         _take_update(state, executor, body.status, now, out)
     _deliver(state, executor, item.call.subscribe, now, out)
 

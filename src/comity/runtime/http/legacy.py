@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from comity.runtime.files import BadRead, Files, NoSuchFile
+from comity.runtime.files import BadRead, Entry, Files, NoSuchFile
 from comity.runtime.http.messages import Request, Response
 from comity.runtime.http.router import Router
 from comity.wire.mesos import codec, operator
+from comity.wire.mesos.base import TimeInfo
+from comity.wire.mesos.responses import FileInfo
 
 _CALLBACK = re.compile(r"[\w$.\[\]]{1,200}", re.ASCII)
 _encoder = msgspec.json.Encoder()
@@ -67,7 +69,7 @@ def answer_file_call(files: Files, call: operator.ListFiles | operator.ReadFile)
     """Answer the operator API's calls about files."""
     try:
         if isinstance(call, operator.ListFiles):
-            entries = files.browse(call.list_files.path)
+            entries = [_file_info(entry) for entry in files.browse(call.list_files.path)]
             shown: dict[str, Any] = {"list_files": {"file_infos": entries}}
             return Response(200, codec.encode({"type": "LIST_FILES", **shown}))
         body = call.read_file
@@ -81,6 +83,19 @@ def answer_file_call(files: Files, call: operator.ListFiles | operator.ReadFile)
         return text(400, str(error))
 
 
+def _file_info(entry: Entry) -> FileInfo:
+    """Describe a file as LIST_FILES does, which is not as /files/browse does."""
+    return FileInfo(
+        path=entry.path,
+        nlink=entry.found.st_nlink,
+        size=entry.found.st_size,
+        mtime=TimeInfo(nanoseconds=int(entry.found.st_mtime) * 1_000_000_000),
+        mode=entry.found.st_mode,
+        uid=entry.owner,
+        gid=entry.group,
+    )
+
+
 def add_file_routes(router: Router, files: Files) -> None:
     """Serve /files/{browse,read,download,debug}."""
 
@@ -89,7 +104,7 @@ def add_file_routes(router: Router, files: Files) -> None:
         if not path:
             return text(400, "Expecting 'path=value' in query.")
         try:
-            return document(request, files.browse(path))
+            return document(request, [entry.document() for entry in files.browse(path)])
         except NoSuchFile:
             return text(404, "No such file or directory.")
 
