@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--credential", type=Path, help="file of the agent's own credential for the master")
     _add_access(parser)
     add("--journal", type=Path, help="file for all inputs: comity debug replay")
+    add("--log-file", type=Path, help="file that /files shows as /slave/log")
     _add_networks(parser, default)
     _add_timeouts(parser, default)
     _add_upkeep(parser, default)
@@ -253,6 +254,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         jwt_secret_key=args.jwt_secret_key,
         acls=args.acls,
         journal=args.journal,
+        log_file=args.log_file,
         network_bridge=args.network_bridge,
         network_bridge_subnet=args.network_bridge_subnet,
         network_cni_config_dir=args.network_cni_config_dir,

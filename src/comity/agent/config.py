@@ -66,6 +66,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Access control lists: the JSON document itself; everything is allowed when empty."""
     credential: Path | None = None
     """File of the agent's own credential for the master."""
+    log_file: Path | None = None
+    """File that `/files/read?path=/slave/log` shows: where the supervisor writes our stderr."""
     journal: Path | None = None
     """File that every input is written to, for `comity debug replay`; None for none."""
     network_bridge: str = "comity0"

@@ -176,6 +176,8 @@ class Access:
 
     def _place(self, path: str) -> str:
         """Return where a path leads: `..` and tasks' links do not change whose a file is."""
+        if path.rstrip("/") == permissions.LOG:
+            return permissions.LOG
         try:
             return str(self._files.resolve(path))
         except NoSuchFile:

@@ -171,8 +171,14 @@ def may_get(state: State, acls: Acls, caller: Caller, path: str, file: str | Non
     return allows(acls, action, caller.principal, thing)
 
 
+LOG = "/slave/log"
+"""The path of the agent's own log in its files API."""
+
+
 def may_read(state: State, acls: Acls, caller: Caller, path: str) -> bool:
     """Whether somebody may read a path of the files API: a sandbox is its user's."""
+    if path == LOG:
+        return allows(acls, Action.ACCESS_MESOS_LOG, caller.principal)
     if not acls.has(Action.ACCESS_SANDBOX):
         return True
     found = _executor_of(state, path)

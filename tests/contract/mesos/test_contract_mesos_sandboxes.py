@@ -1,5 +1,6 @@
 """Where tasks run, what they are told, and how their files are read (mesos.md, 1.3 and 2.8)."""
 
+import json
 import time
 from urllib.parse import quote, urlencode
 
@@ -232,3 +233,36 @@ def test_the_time_of_an_update_is_now(framework):
     framework.launch(made := task("t", "exit 0"))
     framework.status(name_of(made), "TASK_FINISHED")
     assert all(before - 60 < one["timestamp"] < time.time() + 60 for one in framework.updates)
+
+
+# where files are on the machine, and the agent's own log
+
+
+def test_a_sandbox_is_where_tools_look_for_it(target):
+    if target.directory is None:
+        pytest.skip("the agent may be on another machine")
+    with target.framework() as mesos:
+        mesos.launch(made := task("t", "sleep 600"))
+        status = mesos.status(name_of(made), "TASK_RUNNING")
+        frameworks = target.directory / "slaves" / target.agent_id / "frameworks"
+        runs = frameworks / mesos.id / "executors" / name_of(made) / "runs"
+        container = status["container_status"]["container_id"]["value"]
+        assert (runs / container / "stdout").is_file()
+        assert (runs / "latest").resolve() == (runs / container).resolve()
+
+
+def test_an_agents_log_is_read_by_those_who_may(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("hello")
+    lists = tmp_path / "acls.json"
+    nobody = {"principals": {"type": "ANY"}, "logs": {"type": "NONE"}}
+    lists.write_text(json.dumps({"access_mesos_logs": [nobody]}))
+    with own() as cluster:
+        opened = cluster.add(f"--log_file={log}")
+        closed = cluster.add(f"--log_file={log}", f"--acls={lists}")
+        path = "/files/read?path=/slave/log&offset=0"
+        assert request(opened.url, "GET", path).json()["data"] == "hello"
+        assert request(closed.url, "GET", path).status == 403
+        call = {"type": "READ_FILE", "read_file": {"path": "/slave/log", "offset": 0}}
+        assert request(opened.url, "POST", V1, call).status == 200
+        assert request(closed.url, "POST", V1, call).status == 403

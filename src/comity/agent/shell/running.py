@@ -12,6 +12,7 @@ from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
 from comity.agent.http import Access, AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
+from comity.agent.permissions import LOG
 from comity.agent.shell import connecting, detecting, keys
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.images import ImageKeeper
@@ -125,6 +126,8 @@ async def _serve(
     tokens = keys.executor_tokens(config)
     effects.append(Actor(driver, state, launcher, containerizer, link, tokens))
     files = Files()
+    if config.log_file is not None:
+        files.attach(LOG, config.log_file)
     watcher = DiskWatcher(config, state, driver, containerizer)
     usage = Usage(containerizer, watcher.used)
     access = Access(config, known_principals(config.credentials), tokens, files)

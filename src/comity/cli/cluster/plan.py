@@ -106,16 +106,22 @@ def components(
     services = str(work_dir.directory("services"))
     auth = ["--auth"] if options.auth else []
     own = {
-        "master": ["--cluster", options.name],
+        "master": ["--cluster", options.name, *_log(work_dir, "master")],
         "marathon": ["--master", master],
         "cosmos": ["--master", master, "--marathon", marathon, "--service-data-dir", services],
         "gateway": ["--master", master, "--marathon", marathon, "--cosmos", chosen["cosmos"].url],
     }
     own["gateway"] += auth
     for index, mine in enumerate(resources, 1):
-        own[f"agent{index}"] = _agent_arguments(options, master, mine)
+        log = _log(work_dir, f"agent{index}")
+        own[f"agent{index}"] = [*log, *_agent_arguments(options, master, mine)]
     names = ["master", *(name for name in chosen if kind_of(name) == "agent"), *SINGLES[1:]]
     return [_component(name, chosen[name], own[name], work_dir.directory(name)) for name in names]
+
+
+def _log(work_dir: WorkDir, name: str) -> list[str]:
+    """Let a component show the log that the supervisor writes for it."""
+    return ["--log-file", str(work_dir.logs / f"{name}.log")]
 
 
 def _python(kind: str) -> list[str]:
