@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from comity.runtime import tls
 from comity.runtime.http import Client
+from support.certificates import Authority
 from support.clusters import KUBECTL
 from support.kernel import Process
 
@@ -50,7 +52,7 @@ async def until(ask, wanted):
 
 
 @contextlib.asynccontextmanager
-async def cluster(directory):
+async def cluster(directory, authority=None):
     """Run all components with credentials; give the gateway, and what asks for credentials."""
     known = directory / "credentials"
     pairs = [{"principal": name, "secret": secret} for name, secret in SECRETS.items()]
@@ -60,7 +62,8 @@ async def cluster(directory):
 
         async def start(module, *arguments):
             log = directory / f"{module}.log"
-            one = Process(f"comity.{module}", log, "--port", "0", *arguments)
+            said = variables(authority, module) if authority is not None else {}
+            one = Process(f"comity.{module}", log, "--port", "0", *arguments, environment=said)
             stack.push_async_callback(one.end)
             await one.start()
             return one.url
@@ -86,15 +89,35 @@ async def cluster(directory):
         yield gateway, (master, agent)
 
 
+def variables(authority, module):
+    """Return what a component is told of TLS: Mesos's own serve it, the others trust it."""
+    trusted = {"LIBPROCESS_SSL_CA_FILE": str(authority.ca_file)}
+    if module not in ("master", "agent", "gateway"):
+        return trusted
+    cert_file, key_file = authority.issue(module)
+    return {
+        **trusted,
+        "LIBPROCESS_SSL_ENABLED": "true",
+        "LIBPROCESS_SSL_CERT_FILE": str(cert_file),
+        "LIBPROCESS_SSL_KEY_FILE": str(key_file),
+    }
+
+
 async def _finished(argv):
     child = await asyncio.create_subprocess_exec(*argv)
     assert await child.wait() == 0
 
 
-async def test_apps_and_pods_run_and_can_be_looked_into(tmp_path):
-    async with cluster(tmp_path) as (gateway, guarded):
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
+async def test_apps_and_pods_run_and_can_be_looked_into(tmp_path, has_tls):
+    authority = Authority(tmp_path / "pki") if has_tls else None
+    trusted = ["--ca-certs", str(authority.ca_file)] if authority is not None else []
+    known = tls.Settings(ca_file=trusted[1]) if trusted else tls.Settings()
+    async with cluster(tmp_path, authority) as (gateway, guarded):
+        client = Client(ssl=tls.client_context(known))
         for url in guarded:
-            assert (await Client().request("GET", f"{url}/state")).status == 401
+            assert url.startswith("https://") is has_tls
+            assert (await client.request("GET", f"{url}/state")).status == 401
 
         async def dcos(*arguments):
             return await command(DCOS, *arguments, home=tmp_path)
@@ -103,7 +126,7 @@ async def test_apps_and_pods_run_and_can_be_looked_into(tmp_path):
             config = str(tmp_path / "k" / "admin.kubeconfig")
             return await command(str(KUBECTL), "--kubeconfig", config, *arguments, home=tmp_path)
 
-        await dcos("cluster", "setup", gateway)
+        await dcos("cluster", "setup", gateway, *trusted)
         app = {"id": "/app", "cmd": "echo from the app; sleep 600", "cpus": 0.1, "mem": 32}
         (tmp_path / "app.json").write_text(json.dumps(app))
         await dcos("marathon", "app", "add", str(tmp_path / "app.json"))

@@ -18,8 +18,11 @@ DONE_S = 60
 class Process:
     """A component as a child process; its log is kept beside its work directory."""
 
-    def __init__(self, module: str, log: Path, *args: str) -> None:
+    def __init__(
+        self, module: str, log: Path, *args: str, environment: dict[str, str] | None = None
+    ) -> None:
         self.argv = [sys.executable, "-m", module, *args]
+        self.environment = {**os.environ, **(environment or {})}
         self.log = log
         self.url = ""
         self.child: asyncio.subprocess.Process | None = None
@@ -29,7 +32,11 @@ class Process:
         with self.log.open("ab") as log:
             position = log.tell()
             self.child = await asyncio.create_subprocess_exec(
-                *self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                *self.argv,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
             )
         async with asyncio.timeout(READY_S):
             while not self.url:

@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from comity.agent import reconfiguring
 from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
-from comity.runtime import flags, logs, process
+from comity.runtime import flags, logs, process, tls
 from comity.wire.mesos import domains
 
 _EXAMPLES = """examples:
@@ -70,12 +73,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_timeouts(parser, default)
     _add_upkeep(parser, default)
     add(
+        "--executor-environment-variables",
+        type=_variables,
+        default={},
+        metavar="JSON",
+        help="variables of executors, as an object or file:///FILE of one",
+    )
+    add(
         "--recover",
         choices=("reconnect", "cleanup"),
         default="reconnect",
         help="cleanup: end all tasks of the work directory, and exit (%(default)s)",
     )
     return parser
+
+
+def _variables(written: str) -> dict[str, str]:
+    try:
+        if written.startswith("file://"):
+            written = Path(written.removeprefix("file://")).read_text()
+        return msgspec.json.decode(written.encode(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError) as error:
+        raise argparse.ArgumentTypeError(f"no JSON object of strings: {error}") from error
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
@@ -265,6 +284,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recovery_timeout_s=args.recovery_timeout,
         http_executor_domain_sockets=args.http_executor_domain_sockets,
         domain_socket_location=args.domain_socket_location,
+        executor_environment={**tls.handed_on(os.environ), **args.executor_environment_variables},
         reconfiguration_policy=args.reconfiguration_policy,
         gc_delay_s=args.gc_delay,
         gc_disk_headroom=args.gc_disk_headroom,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from comity.wire.mesos import v1
@@ -85,6 +86,8 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Seconds that executors have to come back after a restart of the agent; at most 15."""
     executor_shutdown_grace_s: float = 5.0
     """Seconds between SHUTDOWN and the end of an executor's container."""
+    executor_environment: dict[str, str] = msgspec.field(default_factory=dict)
+    """Variables of executors beside those that agents set: LIBPROCESS_SSL_CA_FILE, for example."""
     recovery_timeout_s: float = 900.0
     """Seconds for which executors of checkpointing frameworks wait for an agent that is away."""
     http_executor_domain_sockets: bool = False

@@ -45,6 +45,7 @@ def of_executor(
     if info.shutdown_grace_period is not None:
         grace_s = info.shutdown_grace_period.nanoseconds / 1e9
     environment = {
+        **state.config.executor_environment,
         "MESOS_FRAMEWORK_ID": framework.id.value,
         "MESOS_EXECUTOR_ID": info.executor_id.value,
         "MESOS_DIRECTORY": str(sandbox),

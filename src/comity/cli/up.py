@@ -17,6 +17,7 @@ from comity.cli.cluster.plan import Options
 from comity.cli.cluster.supervisor import Contents, Supervisor
 from comity.cli.cluster.workdir import WorkDir
 from comity.core.errors import UserError
+from comity.runtime import tls
 
 AGENTS_MAX = 100
 DEFAULT_WORK_DIR = "~/.comity"
@@ -157,6 +158,11 @@ def choose(given: dict[str, Any], earlier: Options | None) -> Options:
                     f"this work directory was made with {name} = {getattr(earlier, name) or 'all'};"
                     f" --{name} cannot change that: use another --work-dir"
                 )
+    if tls.settings().is_enabled:
+        raise UserError(
+            "`comity up` keeps to loopback and plain HTTP: unset LIBPROCESS_SSL_ENABLED, or "
+            "start each component by itself (docs/howto/encrypt-with-tls.md)"
+        )
     options = (earlier or Options())._replace(**mine)
     if not 1 <= options.agents <= AGENTS_MAX:
         raise UserError(f"--agents takes 1 to {AGENTS_MAX}, not {options.agents}")

@@ -76,7 +76,8 @@ class Directory:
     async def _read_summary(self) -> tuple[dict[str, Service], dict[str, str]]:
         summary = await self._master.state_summary()
         frameworks = services.from_frameworks(summary.get("frameworks") or [])
-        return frameworks, _agents(summary.get("slaves") or [])
+        scheme = self._master.rest.base_url.partition(":")[0]  # agents are called as masters are
+        return frameworks, _agents(summary.get("slaves") or [], scheme)
 
     async def service(self, path: str) -> tuple[Service, str] | None:
         """Return the service that `path`, after `/service/` and as sent, means, and the rest."""
@@ -97,11 +98,11 @@ class Directory:
         return agents.get(agent_id)
 
 
-def _agents(listed: list[Json]) -> dict[str, str]:
+def _agents(listed: list[Json], scheme: str) -> dict[str, str]:
     """Return agents' URLs by id; a pid is `slave(1)@host:port`."""
     found = {}
     for agent in listed:
         address = str(agent.get("pid", "")).partition("@")[2]
         if address:
-            found[str(agent["id"])] = f"http://{address}"
+            found[str(agent["id"])] = f"{scheme}://{address}"
     return found

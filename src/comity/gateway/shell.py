@@ -8,7 +8,7 @@ from comity.gateway.config import Config
 from comity.gateway.directory import Directory
 from comity.gateway.http import Gateway
 from comity.gateway.http.proxy import Proxy
-from comity.runtime import logs
+from comity.runtime import logs, tls
 from comity.runtime.http import Client, Server
 from comity.runtime.http.credentials import own_headers
 from comity.runtime.process import settle_heap
@@ -31,12 +31,16 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         time.monotonic,
     )
     gateway = Gateway(config, accounts, directory, proxy, own)
-    server = Server(gateway.handle, authenticate=gateway.authenticate if config.auth else None)
+    server = Server(
+        gateway.handle,
+        authenticate=gateway.authenticate if config.auth else None,
+        security=tls.settings(),
+    )
     try:
         await accounts.prepare(config.work_dir / "admin-password")
         host, port = await server.start(config.ip, config.port)
         settle_heap()
-        logs.ready(f"http://{host}:{port}")
+        logs.ready(f"{tls.settings().scheme}://{host}:{port}")
         await stop.wait()
     finally:
         await proxy.stop()

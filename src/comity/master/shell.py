@@ -12,7 +12,7 @@ from comity.master.config import VERSION, MasterConfig
 from comity.master.http import METERED, MasterHttp
 from comity.master.inputs import StreamClosed
 from comity.master.state import State
-from comity.runtime import logs
+from comity.runtime import logs, tls
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
@@ -49,7 +49,9 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
         files.attach("/master/log", config.log_file)
     known = known_principals(config.credentials)
     http = MasterHttp(driver, state, files, Guard(known))
-    server = Server(http.handle, authenticate=admit if known is not None else None)
+    server = Server(
+        http.handle, authenticate=admit if known is not None else None, security=tls.settings()
+    )
     for timer in out.timers:
         driver.arm(timer)
     _, port = await server.start(config.ip, config.port)
@@ -57,7 +59,7 @@ async def run(config: MasterConfig, stop: asyncio.Event) -> None:
     journal.begin("master", now, seed, start, stored)
     settle_heap()
     driver.spawn(warm_after_failover(state))
-    logs.ready(f"http://{config.ip}:{port}")
+    logs.ready(f"{tls.settings().scheme}://{config.ip}:{port}")
     try:
         await driver.run_until(stop)
     finally:

@@ -22,6 +22,7 @@ from types import TracebackType
 from msgspec import Struct
 
 from comity.core.errors import ComityError, UserError
+from comity.runtime import tls
 from comity.runtime.http import Client, HttpError, Response
 from comity.sdk.subscriptions import CallRefused, SubscribeRefused, Subscription, check
 from comity.wire.mesos import codec, v1
@@ -72,7 +73,7 @@ class Identity(Struct, frozen=True):
         environ = os.environ if environ is None else environ
         try:
             return cls(
-                agent_url=f"http://{environ['MESOS_AGENT_ENDPOINT']}",
+                agent_url=f"{tls.read(environ).scheme}://{environ['MESOS_AGENT_ENDPOINT']}",
                 framework_id=environ["MESOS_FRAMEWORK_ID"],
                 executor_id=environ["MESOS_EXECUTOR_ID"],
                 recovery_timeout_s=_recovery_timeout_s(environ),

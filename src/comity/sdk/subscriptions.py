@@ -6,9 +6,10 @@ what a break means (resubscribe, or give up); here a break is only reported.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from comity.core.errors import ComityError
+from comity.runtime import tls
 from comity.runtime.http import Client, ClientStream, Headers, HttpError, Response
 from comity.runtime.http.pipeline import Pipeline
 from comity.wire import recordio
@@ -82,7 +83,7 @@ class Subscription:
             location = stream.header("location")
             await stream.__aexit__(None, None, None)
             if stream.status == 307 and location:
-                url = f"http:{location}" if location.startswith("//") else location
+                url = urljoin(url, location)
                 continue
             if stream.status >= 500:
                 raise HttpError(f"{url} answered {stream.status}: {text}")
@@ -95,7 +96,10 @@ class Subscription:
     ) -> "Subscription":
         parts = urlsplit(url)
         try:
-            pipeline = await Pipeline.connect(parts.hostname or "127.0.0.1", parts.port or 80)
+            is_tls = parts.scheme == "https"
+            port = parts.port or (443 if is_tls else 80)
+            context = tls.calling() if is_tls else None
+            pipeline = await Pipeline.connect(parts.hostname or "127.0.0.1", port, ssl=context)
         except HttpError:
             await stream.__aexit__(None, None, None)
             raise

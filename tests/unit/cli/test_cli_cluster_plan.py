@@ -11,6 +11,7 @@ from comity.cli.cluster import addresses, machine, plan, workdir
 from comity.cli.cluster.addresses import Address
 from comity.cli.cluster.plan import Options
 from comity.core.errors import UserError
+from comity.runtime import tls
 
 
 def numbers(ranges):
@@ -121,3 +122,9 @@ def test_a_senseless_port_is_refused():
     arguments = vars(up.parser().parse_args(["--gateway-port", "70000"]))
     with pytest.raises(UserError, match="--gateway-port"):
         up.asked_ports(arguments)
+
+
+def test_a_cluster_of_one_machine_does_without_tls(monkeypatch):
+    monkeypatch.setattr(tls, "settings", lambda: tls.Settings(is_enabled=True))
+    with pytest.raises(UserError, match="unset LIBPROCESS_SSL_ENABLED"):
+        up.choose({}, None)

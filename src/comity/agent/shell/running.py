@@ -22,7 +22,7 @@ from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.shell.sockets import executor_calls_only
 from comity.agent.state import State
 from comity.core.errors import UserError
-from comity.runtime import logs
+from comity.runtime import logs, tls
 from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
@@ -134,7 +134,11 @@ async def _serve(
     oci_side = containerizer.oci
     keeper = ImageKeeper(state, oci_side.images if oci_side is not None else None)
     http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access, keeper)
-    server = Server(http.handle, authenticate=admit if config.credentials is not None else None)
+    server = Server(
+        http.handle,
+        authenticate=admit if config.credentials is not None else None,
+        security=tls.settings(),
+    )
     hello = await launcher.connect()
     waiting = [one.id for one in state.containers.values() if not one.has_process]
     await containerizer.destroy_all(_with_parents([*hello["running"], *waiting]))
@@ -151,7 +155,7 @@ async def _serve(
     journal.begin("agent", now, seed, start, stored)
     collector = SandboxCollector(config, state, files)
     settle_heap()
-    logs.ready(f"http://{config.ip}:{port}")
+    logs.ready(f"{tls.settings().scheme}://{config.ip}:{port}")
     jobs = [
         asyncio.create_task(driver.run_until(stop)),
         asyncio.create_task(launcher.listen()),

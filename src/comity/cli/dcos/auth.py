@@ -75,7 +75,8 @@ async def _login(args: argparse.Namespace) -> None:
     held = settings.attached()
     if held is None:
         raise UserError("no cluster is attached: dcos cluster setup URL")
-    async with connected(str(held.get("core.dcos_url"))) as cluster:
+    url, verify = str(held.get("core.dcos_url")), held.get("core.ssl_verify")
+    async with connected(url, verify=verify) as cluster:
         if not await cluster.needs_login():
             printing.note("this cluster asks nobody to log in")
             return

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from comity.cli.dcos import auth, parsing, printing, settings
@@ -28,6 +29,11 @@ def parser() -> argparse.ArgumentParser:
     setup = commands.add("setup", _setup, "set up a cluster, log in if it asks, and attach to it")
     setup.add_argument("url", help="where the cluster's gateway is")
     setup.add_argument("--name", default="", help="what to call it here (its host and port)")
+    trust = setup.add_mutually_exclusive_group()
+    trust.add_argument(
+        "--ca-certs", type=Path, metavar="FILE", help="authorities to trust, for https URLs"
+    )
+    trust.add_argument("--insecure", action="store_true", help="believe any https server")
     auth.add_login_flags(setup)
     listing = commands.add("list", _list, "list the clusters that were set up here")
     listing.add_argument("--attached", action="store_true", help="only the one in use")
@@ -46,12 +52,13 @@ def parser() -> argparse.ArgumentParser:
 async def _setup(args: argparse.Namespace) -> None:
     url = args.url if "://" in args.url else f"http://{args.url}"
     url = url.rstrip("/")
-    async with connected(url) as cluster:
+    verify = "false" if args.insecure else str(args.ca_certs.resolve()) if args.ca_certs else None
+    async with connected(url, verify=verify) as cluster:
         await cluster.version()
         token = ""
         if await cluster.needs_login():
             token = await auth.login(cluster, args)
-    async with connected(url, token) as cluster:
+    async with connected(url, token, verify) as cluster:
         cluster_id = str((await cluster.metadata())["CLUSTER_ID"])
     held = Settings(settings.home() / "clusters" / _safe(cluster_id))
     core: dict[str, Any] = {**held.values.get("core", {}), "dcos_url": url}
@@ -59,6 +66,10 @@ async def _setup(args: argparse.Namespace) -> None:
         core["dcos_acs_token"] = token
     else:
         core.pop("dcos_acs_token", None)
+    if verify is not None:
+        core["ssl_verify"] = verify
+    else:
+        core.pop("ssl_verify", None)
     name = args.name or held.get("cluster.name") or url.partition("://")[2]
     held.values = {**held.values, "core": core, "cluster": {"name": name}}
     held.save()
@@ -102,7 +113,7 @@ async def _described(held: Settings) -> dict[str, Any]:
         "version": "UNKNOWN",
     }
     try:
-        async with connected(url) as cluster:
+        async with connected(url, verify=held.get("core.ssl_verify")) as cluster:
             row["version"] = (await cluster.version())["version"]
             row["status"] = "AVAILABLE"
     except (HttpError, ApiError):

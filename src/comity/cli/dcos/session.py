@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import ssl
 from collections.abc import AsyncIterator
 
 from comity.cli.dcos import settings
 from comity.core.errors import UserError
+from comity.runtime import tls
 from comity.runtime.http import Client
 from comity.sdk.gateway import Cluster
 from comity.sdk.rest import ApiError, HttpError
@@ -15,13 +17,23 @@ LOCAL_URL = "http://127.0.0.1:8000"
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str = "", token: str = "") -> AsyncIterator[Cluster]:
+async def connected(
+    url: str = "", token: str = "", verify: object = None
+) -> AsyncIterator[Cluster]:
     """Give a client of the attached cluster, or of the one at `url`.
+
+    Args:
+        url: the cluster's; empty means the one in use.
+        token: what proves who calls.
+        verify: `core.ssl_verify` of that cluster: true, false, or a file of authorities to trust.
 
     Raises:
         UserError: no cluster is attached, and none answers on this machine.
     """
-    client = Client()
+    held = settings.attached()
+    if not url and held is not None:
+        verify = held.get("core.ssl_verify")
+    client = Client(ssl=_trusting(os.environ.get("DCOS_SSL_VERIFY", verify)))
     try:
         if url:
             yield Cluster(url, client, token)
@@ -29,6 +41,20 @@ async def connected(url: str = "", token: str = "") -> AsyncIterator[Cluster]:
             yield await _attached(client)
     finally:
         await client.close()
+
+
+def _trusting(verify: object) -> ssl.SSLContext | None:
+    """Return what to call https URLs with; None asks the system's authorities.
+
+    Raises:
+        UserError: the file of authorities cannot be used.
+    """
+    said = str(verify if verify is not None else "").lower()
+    if said in ("", "true", "1"):
+        return None
+    if said in ("false", "0"):
+        return tls.client_context(tls.Settings(verifies_servers=False))
+    return tls.client_context(tls.Settings(ca_file=str(verify)))
 
 
 async def _attached(client: Client) -> Cluster:

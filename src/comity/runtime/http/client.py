@@ -17,6 +17,7 @@ import httptools
 
 from comity.core.errors import ComityError
 from comity.runtime.http.messages import Headers, Response
+from comity.runtime.tls import calling
 
 _IDLE_MAX = 32
 """Idle connections kept per server."""
@@ -296,7 +297,7 @@ class Client:
         scheme, host, port = origin
         context = None
         if scheme == "https":
-            context = self._ssl or tls.create_default_context()
+            context = self._ssl or calling()
         try:
             _, exchange = await asyncio.get_running_loop().create_connection(
                 _Exchange, host, port, ssl=context

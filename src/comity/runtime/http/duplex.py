@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from comity.runtime.http.client import HttpError
 from comity.runtime.http.messages import Headers, Response
+from comity.runtime.tls import calling
 
 _HELD_MAX = 1 << 20
 _HEAD_MAX = 64 << 10
@@ -158,8 +159,9 @@ async def switch(
         HttpError: no connection, or no answer that can be read.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    duplex = await connect(host, port, timeout_s=timeout_s)
+    is_tls = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if is_tls else 80)
+    duplex = await connect(host, port, ssl=calling() if is_tls else None, timeout_s=timeout_s)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     lines = [f"GET {target} HTTP/1.1", f"Host: {host}:{port}", "Connection: Upgrade"]
     lines += [f"{name}: {value}" for name, value in headers]

@@ -24,6 +24,8 @@ import httptools
 from comity.core.errors import UserError
 from comity.runtime.http.duplex import Duplex, Upgrade
 from comity.runtime.http.messages import Feed, Request, Response, Stream, reason_phrase
+from comity.runtime.http.sniffing import Sniffing
+from comity.runtime.tls import Settings, server_context
 
 _log = logging.getLogger(__name__)
 
@@ -49,14 +51,16 @@ class Server:
         *,
         max_body: int = 64 << 20,
         ssl: tls.SSLContext | None = None,
+        security: Settings | None = None,
         authenticate: Authenticate | None = None,
     ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.authenticate = authenticate
         self.connections: set[_Connection] = set()
-        self._ssl = ssl
-        self._listener: asyncio.Server | None = None
+        self._ssl = server_context(security) if security is not None else ssl
+        self._is_plain_too = security is not None and security.is_plain_too
+        self._listener: asyncio.Server | Sniffing | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and return the address in use (`port` 0 takes a free one).
@@ -72,9 +76,12 @@ class Server:
             )
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(
-                lambda: _Connection(self), host, port, ssl=self._ssl, backlog=1024
-            )
+            if self._ssl is not None and self._is_plain_too:
+                self._listener = Sniffing(lambda: _Connection(self), self._ssl, host, port)
+            else:
+                self._listener = await loop.create_server(
+                    lambda: _Connection(self), host, port, ssl=self._ssl, backlog=1024
+                )
         except OSError as error:
             raise UserError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         name = self._listener.sockets[0].getsockname()

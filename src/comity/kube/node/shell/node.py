@@ -24,6 +24,7 @@ from comity.kube.node.shell.disk import DiskError, PodDisk
 from comity.kube.node.shell.events import EventRecorder
 from comity.kube.node.shell.inside import Inside
 from comity.kube.node.state import NodeFacts
+from comity.runtime import tls
 from comity.runtime.driver import Driver
 from comity.runtime.http import Client, Server
 from comity.sdk.executor import Executor
@@ -49,14 +50,15 @@ class Node:
         context = ssl.create_default_context(cadata=data.ca or None)
         self._api = NodeApi(data.apiserver, data.token, Client(ssl=context))
         bearer = (("Authorization", f"Bearer {config.token}"),) if config.token else ()
-        self._containers = AgentContainers(f"http://{config.agent}", config.container_id, bearer)
+        agent_url = f"{tls.settings().scheme}://{config.agent}"
+        self._containers = AgentContainers(agent_url, config.container_id, bearer)
         self._disk = PodDisk(config.sandbox, self._containers.pods)
         self._actor = Actor(self._containers, self._disk)
         self._events = EventRecorder(self._api, facts.name)
         self._statuses = podsync.StatusWriter(self._api, self.driver.put, self.driver.spawn)
         self._timelines: dict[str, Timeline] = {}
         self._client = Client()
-        sessions = Sessions(f"http://{config.agent}", self._client, bearer)
+        sessions = Sessions(agent_url, self._client, bearer)
         inside = Inside(sessions, self._containers)
         self._http = NodeHttp(self.machine.state, data.kubelet_token, self._log_of, inside)
         self._server = Server(self._http.router.handle, authenticate=self._http.authenticate)

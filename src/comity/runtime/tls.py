@@ -1,0 +1,168 @@
+"""TLS as an operator of Mesos sets it up: by `LIBPROCESS_SSL_*` in the environment (docs/ssl.md).
+
+What differs on purpose: servers' certificates are verified unless LIBPROCESS_SSL_VERIFY_SERVER_CERT
+is false. Settings are read once, when first asked for; a process without them speaks plain HTTP.
+"""
+
+import functools
+import os
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from comity.core.errors import UserError
+
+PREFIX = "LIBPROCESS_SSL_"
+_WORDS = {"1": True, "true": True, "0": False, "false": False}
+_HANDED_ON = ("ENABLED", "CA_FILE", "CA_DIR", "VERIFY_SERVER_CERT")
+
+
+class Settings(NamedTuple):
+    """What the environment says."""
+
+    is_enabled: bool = False
+    """Whether this process serves TLS."""
+    is_plain_too: bool = False
+    """Whether it serves plain HTTP on the same port as well (SUPPORT_DOWNGRADE)."""
+    cert_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+    ca_dir: str = ""
+    verifies_servers: bool = True
+    requires_clients: bool = False
+    """Whether who calls must show a certificate."""
+    ciphers: str = ""
+    has_tls_1_2: bool = True
+    has_tls_1_3: bool = True
+
+    @property
+    def scheme(self) -> str:
+        """Return how the cluster's own components are called: as this one is."""
+        return "https" if self.is_enabled else "http"
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of an environment.
+
+    Raises:
+        UserError: one of them cannot be.
+    """
+
+    def flag(name: str, default: bool) -> bool:
+        written = environment.get(PREFIX + name)
+        if written is None:
+            return default
+        if written.lower() not in _WORDS:
+            raise UserError(f"{PREFIX}{name} is {written!r}; write true or false")
+        return _WORDS[written.lower()]
+
+    def text(name: str) -> str:
+        return environment.get(PREFIX + name, "")
+
+    found = Settings(
+        is_enabled=flag("ENABLED", default=False),
+        is_plain_too=flag("SUPPORT_DOWNGRADE", default=False),
+        cert_file=text("CERT_FILE"),
+        key_file=text("KEY_FILE"),
+        ca_file=text("CA_FILE"),
+        ca_dir=text("CA_DIR"),
+        verifies_servers=flag("VERIFY_SERVER_CERT", default=flag("VERIFY_CERT", default=True)),
+        requires_clients=flag("REQUIRE_CLIENT_CERT", default=flag("REQUIRE_CERT", default=False)),
+        ciphers=text("CIPHERS"),
+        has_tls_1_2=flag("ENABLE_TLS_V1_2", default=True),
+        has_tls_1_3=flag("ENABLE_TLS_V1_3", default=True),
+    )
+    if not (found.has_tls_1_2 or found.has_tls_1_3):
+        raise UserError(f"{PREFIX}ENABLE_TLS_V1_2 or {PREFIX}ENABLE_TLS_V1_3 must be true")
+    return found
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return read(os.environ)
+
+
+def server_context(given: Settings) -> ssl.SSLContext | None:
+    """Return what some settings say to serve with; None when it is plain HTTP.
+
+    Raises:
+        UserError: a file cannot be read, or is not what it should be.
+    """
+    if not given.is_enabled:
+        return None
+    if not (given.cert_file and given.key_file):
+        raise UserError(
+            f"{PREFIX}ENABLED needs {PREFIX}CERT_FILE and {PREFIX}KEY_FILE: "
+            "the PEM files of this process's certificate and key"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _restrict(context, given)
+    _show(context, given)
+    if given.requires_clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        _trust(context, given)
+    return context
+
+
+@functools.cache
+def calling() -> ssl.SSLContext:
+    """Return what to call https URLs with, when the caller knows nothing better."""
+    return client_context(settings())
+
+
+def client_context(given: Settings) -> ssl.SSLContext:
+    """Return what some settings say to call with.
+
+    Raises:
+        UserError: a file cannot be read, or is not what it should be.
+    """
+    context = ssl.create_default_context()
+    _restrict(context, given)
+    if not given.verifies_servers:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif given.ca_file or given.ca_dir:
+        _trust(context, given)
+    if given.cert_file and given.key_file:
+        _show(context, given)
+    return context
+
+
+def _show(context: ssl.SSLContext, given: Settings) -> None:
+    try:
+        context.load_cert_chain(given.cert_file, given.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"cannot use the certificate {given.cert_file} with the key {given.key_file}: "
+            f"{error.strerror or error}"
+        ) from error
+
+
+def _restrict(context: ssl.SSLContext, given: Settings) -> None:
+    context.minimum_version = (
+        ssl.TLSVersion.TLSv1_2 if given.has_tls_1_2 else ssl.TLSVersion.TLSv1_3
+    )
+    if not given.has_tls_1_3:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if given.ciphers:
+        try:
+            context.set_ciphers(given.ciphers)
+        except ssl.SSLError as error:
+            raise UserError(f"{PREFIX}CIPHERS: no such ciphers: {given.ciphers!r}") from error
+
+
+def _trust(context: ssl.SSLContext, given: Settings) -> None:
+    try:
+        context.load_verify_locations(given.ca_file or None, given.ca_dir or None)
+    except (OSError, ssl.SSLError, TypeError) as error:
+        what = given.ca_file or given.ca_dir or f"nothing: set {PREFIX}CA_FILE"
+        raise UserError(
+            f"cannot trust {what}: {getattr(error, 'strerror', '') or error}"
+        ) from error
+
+
+def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what executors need of an agent's settings to call it."""
+    names = [PREFIX + name for name in _HANDED_ON]
+    return {name: environment[name] for name in names if name in environment}

@@ -1,0 +1,121 @@
+"""TLS settings from LIBPROCESS_SSL_*, and servers and clients that go by them."""
+
+import asyncio
+import ssl
+
+import pytest
+
+from comity.core.errors import UserError
+from comity.runtime import tls
+from comity.runtime.http import Client, HttpError, Response, Server
+from support.certificates import Authority
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "pki")
+
+
+def settings(authority, name="server", **more):
+    cert_file, key_file = authority.issue(name)
+    environment = {
+        "ENABLED": "true",
+        "CERT_FILE": str(cert_file),
+        "KEY_FILE": str(key_file),
+        "CA_FILE": str(authority.ca_file),
+        **more,
+    }
+    return tls.read({f"LIBPROCESS_SSL_{name}": value for name, value in environment.items()})
+
+
+async def hello(request):
+    return Response(200, b"hello\n", "text/plain")
+
+
+async def ask(url, given=None):
+    context = tls.client_context(given) if given is not None else None
+    client = Client(ssl=context)
+    try:
+        return (await client.request("GET", url)).body
+    finally:
+        await client.close()
+
+
+async def serve(given):
+    server = Server(hello, security=given)
+    _, port = await server.start("127.0.0.1", 0)
+    return server, port
+
+
+async def test_who_trusts_the_authority_is_answered(authority):
+    given = settings(authority)
+    server, port = await serve(given)
+    assert await ask(f"https://127.0.0.1:{port}/", given) == b"hello\n"
+    with pytest.raises(HttpError):
+        await ask(f"http://127.0.0.1:{port}/")
+    stranger = tls.read({})
+    with pytest.raises(HttpError, match="certificate verify failed"):
+        await ask(f"https://127.0.0.1:{port}/", stranger)
+    careless = tls.read({"LIBPROCESS_SSL_VERIFY_SERVER_CERT": "false"})
+    assert await ask(f"https://127.0.0.1:{port}/", careless) == b"hello\n"
+    await server.stop()
+
+
+async def test_downgrade_serves_both_on_one_port_and_bad_ones_hurt_nobody(authority):
+    given = settings(authority, SUPPORT_DOWNGRADE="1")
+    server, port = await serve(given)
+    silent = await asyncio.open_connection("127.0.0.1", port)
+    broken = await asyncio.open_connection("127.0.0.1", port)
+    broken[1].write(b"\x16no handshake at all, however long it may be" * 20)
+    for _ in range(3):
+        assert await ask(f"https://127.0.0.1:{port}/", given) == b"hello\n"
+        assert await ask(f"http://127.0.0.1:{port}/") == b"hello\n"
+    for _, writer in (silent, broken):
+        writer.close()
+    await server.stop()
+
+
+async def test_clients_must_show_a_certificate_when_asked(authority, tmp_path):
+    given = settings(authority, REQUIRE_CLIENT_CERT="true")
+    server, port = await serve(given)
+    url = f"https://127.0.0.1:{port}/"
+    assert await ask(url, given) == b"hello\n"
+    without = given._replace(cert_file="", key_file="")
+    with pytest.raises(HttpError):
+        await ask(url, without)
+    other = settings(Authority(tmp_path / "other", "another authority"), "stranger")
+    with pytest.raises(HttpError):
+        await ask(url, other._replace(ca_file=given.ca_file))
+    await server.stop()
+
+
+def test_versions_are_those_that_are_enabled(authority):
+    context = tls.server_context(settings(authority, ENABLE_TLS_V1_3="false"))
+    assert context.maximum_version is ssl.TLSVersion.TLSv1_2
+    context = tls.server_context(settings(authority, ENABLE_TLS_V1_2="false"))
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+BAD = [
+    ({"ENABLED": "yes"}, "write true or false"),
+    ({"ENABLED": "true"}, "needs LIBPROCESS_SSL_CERT_FILE"),
+    ({"ENABLED": "1", "CERT_FILE": "/nowhere", "KEY_FILE": "/nowhere"}, "No such file"),
+    ({"ENABLED": "1", "CERT_FILE": __file__, "KEY_FILE": __file__}, "cannot use the certificate"),
+    ({"ENABLE_TLS_V1_2": "0", "ENABLE_TLS_V1_3": "0"}, "must be true"),
+]
+
+
+@pytest.mark.parametrize(("environment", "said"), BAD)
+def test_what_is_wrong_is_said(environment, said):
+    with pytest.raises(UserError, match=said):
+        tls.server_context(
+            tls.read({f"LIBPROCESS_SSL_{name}": value for name, value in environment.items()})
+        )
+
+
+def test_clients_that_nobody_can_check_are_not_asked_for_certificates(authority):
+    given = settings(authority, REQUIRE_CLIENT_CERT="true", CA_FILE="")
+    with pytest.raises(UserError, match="LIBPROCESS_SSL_CA_FILE"):
+        tls.server_context(given)
+    with pytest.raises(UserError, match="no such ciphers"):
+        tls.server_context(settings(authority, CIPHERS="nonsense"))
