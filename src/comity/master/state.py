@@ -98,7 +98,7 @@ class Framework:
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     operations: dict[bytes, Operation] = field(default_factory=dict)
     pending_kills: dict[TaskId, v1.KillPolicy | None] = field(default_factory=dict)
-    """Kills for tasks whose agent is away."""
+    """Kills of tasks that have not ended: their agents hear them again when they come back."""
     dropped: deque[Dropped] = field(default_factory=lambda: deque(maxlen=DROPPED_MAX))
     """The last calls that were not done as asked."""
     counters: dict[str, int] = field(default_factory=dict)

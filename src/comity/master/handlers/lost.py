@@ -28,6 +28,7 @@ def mark_unreachable(state: State, agent: Agent, now: Instant, out: Outbox) -> N
         state.allocator.released(agent.id, framework.id, task.role, task.resources)
         publishing.remember_status(state, task, status, out)
         framework.tasks.pop(task_id, None)
+        framework.pending_kills.pop(task_id, None)
         framework.unreachable_tasks[task_id] = task
         if len(framework.unreachable_tasks) > state.config.max_unreachable_tasks_per_framework:
             del framework.unreachable_tasks[next(iter(framework.unreachable_tasks))]
@@ -79,6 +80,7 @@ def _forget(state: State, agent: Agent, out: Outbox) -> None:
         statuses.release_executor(state, agent, key)
     for (framework_id, task_id), task in agent.tasks.items():
         framework = state.frameworks[framework_id]
+        framework.pending_kills.pop(task_id, None)
         if framework.tasks.pop(task_id, None) is not None:
             framework.completed_tasks.append(task)  # it ended, only the acknowledgement is missing
     state.allocator.remove_agent(agent.id)

@@ -186,10 +186,10 @@ def _greet(
 
 def _resend(state: State, agent: Agent, out: Outbox) -> None:
     """Tell an agent that is back what it missed: kills, and frameworks that have ended."""
-    for framework_id, task_id in list(agent.tasks):
+    for (framework_id, task_id), task in list(agent.tasks.items()):
         framework = state.frameworks[framework_id]
-        if task_id in framework.pending_kills:
-            policy = framework.pending_kills.pop(task_id)
+        if task_id in framework.pending_kills and not task.state.is_terminal:
+            policy = framework.pending_kills[task_id]
             event = link.EventKillTask(
                 framework_id=v1.Id(value=framework_id),
                 task_id=v1.Id(value=task_id),

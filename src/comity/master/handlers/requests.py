@@ -26,8 +26,10 @@ def kill(
         task_id=body.task_id,
         kill_policy=body.kill_policy,
     )
-    if agent is None or not sending.to_agent(agent, event, out):
-        framework.pending_kills[task.task_id] = body.kill_policy
+    # Kept also when it is sent: the agent may be away already, and nobody knows yet.
+    framework.pending_kills[task.task_id] = body.kill_policy
+    if agent is not None:
+        sending.to_agent(agent, event, out)
     return None
 
 
