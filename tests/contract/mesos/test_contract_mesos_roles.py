@@ -213,7 +213,7 @@ def test_where_both_formats_are_given_that_of_today_counts(target, role):
     assert reserved_for(target, "another") == []
 
 
-def test_a_scheduler_cannot_reserve_again_from_a_source(target, role):
+def test_a_source_that_is_not_offered_is_an_error(target, role):
     with target.framework(role=role, principal=PRINCIPAL) as mesos:
         name = str(uuid.uuid4())
         body = {"source": old(role, cpus=0.1), "resources": old(role, cpus=0.1)}

@@ -109,6 +109,15 @@ def test_what_cannot_be_is_an_error_and_changes_nothing(mesos, made, kind, field
     holding(mesos, made)
 
 
+def test_a_shared_volume_is_an_error(mesos):
+    name = str(uuid.uuid4())
+    shared = {**volume("shared"), "shared": {}}
+    reserve = operation("RESERVE", reserved(disk=16.0))
+    create = operation("CREATE", [shared], id={"value": name})
+    mesos.accept([mesos.offer(0.5)], reserve, create)
+    assert feedback(mesos, name)["state"] == "OPERATION_ERROR"
+
+
 def test_operators_resize_volumes_that_nobody_uses(mesos, made, target):
     holding(mesos, made)
     agent_id = {"value": target.agent_id}
