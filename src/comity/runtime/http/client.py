@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from comity.core.errors import ComityError
+from comity.runtime.http import keepalive
 from comity.runtime.http.messages import Headers, Response
 from comity.runtime.tls import calling
 
@@ -109,6 +110,7 @@ class _Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        keepalive.watch(transport)
 
     def data_received(self, data: bytes) -> None:
         self.started = True

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 from urllib.parse import urlsplit
 
+from comity.runtime.http import keepalive
 from comity.runtime.http.client import HttpError
 from comity.runtime.http.messages import Headers, Response
 from comity.runtime.tls import calling
@@ -91,6 +92,7 @@ class Duplex(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_WRITE_MAX)
+        keepalive.watch(transport)
 
     def data_received(self, data: bytes) -> None:
         self._pieces.append(data)

@@ -22,6 +22,7 @@ from typing import Any, cast
 import httptools
 
 from comity.core.errors import UserError
+from comity.runtime.http import keepalive
 from comity.runtime.http.duplex import Duplex, Upgrade
 from comity.runtime.http.messages import Feed, Request, Response, Stream, reason_phrase
 from comity.runtime.http.sniffing import Sniffing
@@ -171,6 +172,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=1 << 20)
+        keepalive.watch(transport)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
         self._server.connections.add(self)

@@ -1,0 +1,23 @@
+"""Noticing peers that have gone without a word: a machine that lost its power or its network.
+
+Sessions, watches and streams wait for their reader for as long as it takes. The kernel asks a
+silent peer whether it is there; one that does not answer for a minute and a half has gone.
+"""
+
+import asyncio
+import contextlib
+import socket
+
+IDLE_S, INTERVAL_S, PROBES = 30, 10, 6
+
+
+def watch(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel watch over a connection, if it is one of TCP."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError):  # it is gone already, which is noticed in its own way
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL_S)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
