@@ -53,7 +53,10 @@ KINDS = sorted(
         one
         for module in MODULES
         for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one is not v1.Wire
+        if isinstance(one, type)
+        and issubclass(one, msgspec.Struct)
+        and one.__module__.startswith("comity.wire.")
+        and one is not v1.Wire
     },
     key=lambda kind: (kind.__module__, kind.__name__),
 )

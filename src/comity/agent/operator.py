@@ -8,6 +8,7 @@ from comity.agent.config import VERSION
 from comity.agent.state import State
 from comity.core import release
 from comity.wire.mesos import operator, v1
+from comity.wire.mesos.base import filled
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
@@ -39,7 +40,7 @@ def answer(state: State, call: operator.AgentCall, usage: statistics.Usage) -> D
                 nested=bool(body.show_nested),
                 standalone=bool(body.show_standalone),
             )
-            return {"type": "GET_CONTAINERS", "get_containers": {"containers": shown}}
+            return {"type": "GET_CONTAINERS", "get_containers": filled(containers=shown)}
         case operator.GetOperations():
             return {"type": "GET_OPERATIONS", "get_operations": _operations(state)}
         case operator.GetResourceProviders():
@@ -76,25 +77,25 @@ def _operations(state: State) -> Document:
         )
         for one in state.operations.values()
     ]
-    return {"operations": shown}
+    return filled(operations=shown)
 
 
 def _frameworks(state: State) -> Document:
     completed = views.completed_frameworks(state)
-    return {
-        "frameworks": [{"framework_info": one} for one in state.frameworks.values()],
-        "completed_frameworks": [{"framework_info": one} for one in completed],
-    }
+    return filled(
+        frameworks=[{"framework_info": one} for one in state.frameworks.values()],
+        completed_frameworks=[{"framework_info": one} for one in completed],
+    )
 
 
 def _executors(state: State) -> Document:
     held = [*state.executors.values(), *state.completed_executors]
     live = [one.info for one in held if not one.has_exited]
     ended = [one.info for one in held if one.has_exited]
-    return {
-        "executors": [{"executor_info": one} for one in live],
-        "completed_executors": [{"executor_info": one} for one in ended],
-    }
+    return filled(
+        executors=[{"executor_info": one} for one in live],
+        completed_executors=[{"executor_info": one} for one in ended],
+    )
 
 
 def _tasks(state: State) -> Document:
@@ -115,4 +116,4 @@ def _tasks(state: State) -> Document:
             shown[kind].append(views.record(state, executor, task))
         for task in executor.completed_tasks:
             shown["completed_tasks"].append(views.record(state, executor, task))
-    return {kind: tasks for kind, tasks in shown.items() if tasks}
+    return filled(**shown)

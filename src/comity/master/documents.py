@@ -57,6 +57,10 @@ class Show:
             return held
         return [one for one in held if self.may_see_task(framework, one)]
 
+    def sees_any(self, framework: Framework, tasks: Tasks) -> bool:
+        """Whether the caller may see one of these tasks at least."""
+        return any(True for _ in self.seen(framework, tasks))
+
     def tasks(self, framework: Framework, tasks: Tasks) -> Any:
         """Return legacy tasks."""
         return [views.task(framework, one) for one in self.seen(framework, tasks)]

@@ -1,5 +1,6 @@
 """Answers of the v1 operator API, as plain documents of the documented shapes (master.proto)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from comity.core import release
@@ -8,6 +9,7 @@ from comity.master import documents, offer_views, roles, settings, views
 from comity.master.config import VERSION
 from comity.master.state import Agent, Framework, Operation, State
 from comity.wire.mesos import administration, operator, resources, v1
+from comity.wire.mesos.base import filled
 from comity.wire.mesos.operations import UUID, OperationRecord
 
 Document = dict[str, Any]
@@ -66,10 +68,11 @@ def whole_state(state: State, show: documents.Show) -> Document:
 
 
 def _agents(state: State, show: documents.Show) -> Document:
-    return {
-        "agents": show.agents(state, state.agents.values(), agent, documents.agent_keys),
-        "recovered_agents": list(state.recovered_agents.values()),
-    }
+    agents = state.agents.values()
+    return filled(
+        agents=agents and show.agents(state, agents, agent, documents.agent_keys),
+        recovered_agents=list(state.recovered_agents.values()),
+    )
 
 
 def agent(state: State, one: Agent) -> Document:
@@ -88,9 +91,11 @@ def agent(state: State, one: Agent) -> Document:
             estimated_drain_start_time=_time(drain_started) if drain_started else None,
         ),
         "capabilities": [{"type": each} for each in views.AGENT_CAPABILITIES],
-        "total_resources": resources.write_for_endpoints(one.total),
-        "allocated_resources": resources.write_for_endpoints(one.used),
-        "offered_resources": resources.write_for_endpoints(one.offered),
+        **filled(
+            total_resources=resources.write_for_endpoints(one.total),
+            allocated_resources=resources.write_for_endpoints(one.used),
+            offered_resources=resources.write_for_endpoints(one.offered),
+        ),
     }
 
 
@@ -99,14 +104,14 @@ def _time(at: Instant | int) -> v1.TimeInfo:
 
 
 def _frameworks(state: State, show: documents.Show) -> Document:
-    return {
-        "frameworks": show.frameworks(
-            state, state.frameworks.values(), framework, documents.framework_key
-        ),
-        "completed_frameworks": show.frameworks(
-            state, state.completed_frameworks.values(), framework, documents.framework_key
-        ),
-    }
+    def shown(held: Iterable[Framework]) -> Any:
+        seen = [one for one in held if show.may_see_framework(one)]
+        return seen and show.frameworks(state, seen, framework, documents.framework_key)
+
+    return filled(
+        frameworks=shown(state.frameworks.values()),
+        completed_frameworks=shown(state.completed_frameworks.values()),
+    )
 
 
 def framework(state: State, one: Framework, show: documents.Show) -> Document:
@@ -122,17 +127,19 @@ def framework(state: State, one: Framework, show: documents.Show) -> Document:
         **views.optional(
             unregistered_time=_time(one.unregistered_at) if one.unregistered_at else None,
         ),
-        "offers": show.written_offers(state, one),
-        "inverse_offers": list(offer_views.inverse_offers_of(state, one)),
-        "allocated_resources": resources.write_for_endpoints(one.used),
-        "offered_resources": resources.write_for_endpoints(views.offered_to(one)),
+        **filled(
+            offers=one.offers and show.written_offers(state, one),
+            inverse_offers=list(offer_views.inverse_offers_of(state, one)),
+            allocated_resources=resources.write_for_endpoints(one.used),
+            offered_resources=resources.write_for_endpoints(views.offered_to(one)),
+        ),
         "offer_constraints": one.offer_constraints or {},
     }
 
 
 def _operations(state: State) -> Document:
     held = (each for one in state.agents.values() for each in one.operations.values())
-    return {"operations": [_operation(each) for each in held]}
+    return filled(operations=[_operation(each) for each in held])
 
 
 def _operation(one: Operation) -> OperationRecord:
@@ -148,24 +155,27 @@ def _operation(one: Operation) -> OperationRecord:
 
 
 def _executors(state: State, show: documents.Show) -> Document:
-    return {
-        "executors": [
+    return filled(
+        executors=[
             {"executor_info": each.info, "agent_id": {"value": agent_id}}
             for one in state.frameworks.values()
             if show.may_see_framework(one)
             for (agent_id, _), each in one.executors.items()
             if show.may_see_executor(one, each)
         ]
-    }
+    )
 
 
 def _tasks(state: State, show: documents.Show) -> Document:
     here = [one for one in state.frameworks.values() if show.may_see_framework(one)]
     gone = [one for one in state.completed_frameworks.values() if show.may_see_framework(one)]
-    return {
-        "tasks": show.written_tasks([(one, one.tasks) for one in here]),
-        "unreachable_tasks": show.written_tasks([(one, one.unreachable_tasks) for one in here]),
-        "completed_tasks": show.written_tasks(
-            [(one, one.completed_tasks) for one in (*here, *gone)]
-        ),
-    }
+
+    def shown(held: list[tuple[Framework, documents.Tasks]]) -> Any:
+        seen = [(one, tasks) for one, tasks in held if show.sees_any(one, tasks)]
+        return seen and show.written_tasks(seen)
+
+    return filled(
+        tasks=shown([(one, one.tasks) for one in here]),
+        unreachable_tasks=shown([(one, one.unreachable_tasks) for one in here]),
+        completed_tasks=shown([(one, one.completed_tasks) for one in (*here, *gone)]),
+    )

@@ -72,4 +72,4 @@ def test_a_command_task_has_what_its_executor_would_need_besides(world):
 
 def test_there_are_no_resource_providers_and_no_operations(world):
     assert read(world, operator.GetResourceProviders()) == {}
-    assert read(world, operator.GetOperations()) == {"operations": []}
+    assert read(world, operator.GetOperations()) == {}

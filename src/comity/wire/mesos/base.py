@@ -24,6 +24,11 @@ def emitted(value: Any) -> Any:
     return field(default_factory=lambda: value)
 
 
+def filled(**lists: Any) -> dict[str, Any]:
+    """Return the lists of a document that have something in them: v1's JSON has no others."""
+    return {name: items for name, items in lists.items() if items}
+
+
 class Id(Wire, frozen=True, kw_only=True):
     """FrameworkID, AgentID, OfferID, TaskID, ExecutorID: an object around a string."""
 
