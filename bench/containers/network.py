@@ -29,6 +29,7 @@ from comity.runtime.containers import runtimes
 from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
 from comity.wire.mesos.containers import NetworkInfo
 
 PLUGINS = Path("/usr/lib/cni")
@@ -40,7 +41,7 @@ class Lab:
     """Namespaces, and the networks that they are attached to."""
 
     def __init__(self, directory: Path, count: int) -> None:
-        bridge = Bridge(BRIDGE, SUBNET, "bench", directory)
+        bridge = Bridge(BRIDGE, Subnets.read(SUBNET), "bench", directory)
         cni = Cni(directory / "conf", str(PLUGINS))
         self.networks = Networks(bridge, bridge.fault(), cni, directory / "networks")
         self.names = [f"cbench-{index}" for index in range(count)]

@@ -11,6 +11,7 @@ import pytest
 from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
 
 _numbers = itertools.count(1)
 NAME = f"ct{os.getpid() % 100000}"
@@ -28,7 +29,7 @@ def fault():
     if made.returncode != 0:
         return "this kernel makes no network namespaces for us"
     try:
-        return Bridge("ctprobe", SUBNET, "probe").fault()
+        return Bridge("ctprobe", Subnets.read(SUBNET), "probe").fault()
     except OSError as error:
         return str(error)
 
@@ -47,7 +48,7 @@ class Lab:
         self.made = []
 
     def networks(self, owner="one", configurations=None, plugins=""):
-        bridge = Bridge(NAME, SUBNET, owner, self.directory / "state")
+        bridge = Bridge(NAME, Subnets.read(SUBNET), owner, self.directory / "state")
         found = Networks(bridge, "", Cni(configurations, plugins), self.directory / owner)
         self.made.append(found)
         return found

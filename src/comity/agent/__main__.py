@@ -129,6 +129,7 @@ def _add_networks(parser: argparse.ArgumentParser, default: AgentConfig) -> None
             "bridge of containers' own networks, '' for none",
         ),
         ("bridge-subnet", "CIDR", default.network_bridge_subnet, "addresses on it"),
+        ("bridge-subnet6", "CIDR", default.network_bridge_subnet6, "the same of IPv6, '' for none"),
         ("cni-plugins-dir", "DIRS", default.network_cni_plugins_dir, "CNI plugins"),
     ):
         text = f"{text} (%(default)s)"
@@ -276,6 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log_file=args.log_file,
         network_bridge=args.network_bridge,
         network_bridge_subnet=args.network_bridge_subnet,
+        network_bridge_subnet6=args.network_bridge_subnet6,
         network_cni_config_dir=args.network_cni_config_dir,
         network_cni_plugins_dir=args.network_cni_plugins_dir,
         executor_registration_timeout_s=args.executor_registration_timeout,

@@ -76,6 +76,9 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     network_bridge_subnet: str = "10.209.0.0/16"
     """Addresses on that bridge. Machines whose containers are to reach each other need different
     ones, and routes between them."""
+    network_bridge_subnet6: str = ""
+    """Addresses of IPv6 on that bridge, beside the others: at least as many, such as
+    fd00:c0::/112; empty for none."""
     network_cni_config_dir: Path | None = None
     """Directory of CNI configurations, each a network by the name in it."""
     network_cni_plugins_dir: str = "/opt/cni/bin:/usr/lib/cni"

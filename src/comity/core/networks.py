@@ -68,7 +68,7 @@ class Attachment(Struct, frozen=True, omit_defaults=True):
             "ff02::2\tip6-allrouters",
         ]
         # A host finds itself also where it has no address, as Debian has it.
-        own = self.addresses[:2] or ("127.0.1.1",)
+        own = next((one.addresses for one in self.joined), ()) or ("127.0.1.1",)
         lines += [f"{address}\t{hostname}" for address in own if hostname]
         return "\n".join(lines) + "\n"
 

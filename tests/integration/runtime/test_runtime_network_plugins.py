@@ -40,11 +40,12 @@ from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
 
 directory, netns, busybox = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 run = lambda *argv: subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 run("ip", "link", "set", "lo", "up")
-bridge = Bridge("none0", "10.9.0.0/24", "one", directory)
+bridge = Bridge("none0", Subnets.read("10.9.0.0/24"), "one", directory)
 make = lambda: Networks(bridge, "none", Cni(directory / "conf", "/usr/lib/cni"), directory / "n")
 
 def ask(url):

@@ -11,6 +11,7 @@ from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
 
 PLUGIN = """#!/bin/sh
 # Notes how it was called; fails when a file says so.
@@ -47,7 +48,7 @@ class Plugins:
 
     def networks(self):
         cni = Cni(self.configurations, str(self.directory))
-        bridge = Bridge("ct-none", "10.9.0.0/24", "one", self.directory)
+        bridge = Bridge("ct-none", Subnets.read("10.9.0.0/24"), "one", self.directory)
         return Networks(bridge, "not here", cni, self.directory / "records")
 
     def calls(self):

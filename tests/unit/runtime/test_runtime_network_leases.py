@@ -10,6 +10,7 @@ from comity.core.networks import Attachment, Joined, PortMap
 from comity.runtime.networks import resolving
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.leases import Book, Lease, LeaseFile
+from comity.runtime.networks.subnets import Subnets
 
 SUBNET = "10.9.0.0/28"
 NETWORK = IPv4Network(SUBNET)
@@ -89,7 +90,7 @@ def test_a_port_leads_to_one_container_only(port, meets):
 
 
 def test_a_book_is_found_again_but_not_after_another_boot(tmp_path):
-    file = LeaseFile(tmp_path / "b.json", SUBNET)
+    file = LeaseFile(tmp_path / "b.json", Subnets.read(SUBNET))
     with file.locked() as book:
         book.leases["one/c"] = lease()
         file.save(book)
@@ -103,16 +104,16 @@ def test_a_book_is_found_again_but_not_after_another_boot(tmp_path):
 
 def test_a_book_cut_off_in_the_middle_counts_as_empty(tmp_path):
     (tmp_path / "b.json").write_bytes(b'{"boot":"')
-    with LeaseFile(tmp_path / "b.json", SUBNET).locked() as book:
+    with LeaseFile(tmp_path / "b.json", Subnets.read(SUBNET)).locked() as book:
         assert book.leases == {}
 
 
 def test_two_agents_must_agree_on_the_subnet(tmp_path):
-    file = LeaseFile(tmp_path / "b.json", SUBNET)
+    file = LeaseFile(tmp_path / "b.json", Subnets.read(SUBNET))
     with file.locked() as book:
         book.leases["one/c"] = lease()
         file.save(book)
-    other = LeaseFile(tmp_path / "b.json", "10.10.0.0/24")
+    other = LeaseFile(tmp_path / "b.json", Subnets.read("10.10.0.0/24"))
     with pytest.raises(NetworkRefused, match="same --network-bridge-subnet"), other.locked():
         pass
 

@@ -1,30 +1,45 @@
 """Which networks an agent's containers can be on: what the machine lets us make."""
 
+import logging
 import os
-from ipaddress import IPv4Network
 
 from comity.agent.config import AgentConfig
 from comity.core.errors import UserError
 from comity.runtime.networks.bridge import Bridge
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
+
+_log = logging.getLogger(__name__)
 
 
 def networks(config: AgentConfig, owner: str) -> Networks:
     """Return the networks of an agent's containers; what cannot be had says why when asked for.
 
     Raises:
-        UserError: the subnet cannot be read.
+        UserError: a subnet cannot be read.
     """
     try:
-        IPv4Network(config.network_bridge_subnet)
+        v4 = Subnets.read(config.network_bridge_subnet)
     except ValueError as error:
         raise UserError(f"--network-bridge-subnet: {error}") from error
+    try:
+        both = Subnets.read(config.network_bridge_subnet, config.network_bridge_subnet6)
+    except ValueError as error:
+        raise UserError(f"--network-bridge-subnet6: {error}") from error
     directory = config.work_dir.resolve() / "networks"
-    bridge = Bridge(config.network_bridge, config.network_bridge_subnet, owner)
+    bridge = Bridge(config.network_bridge, v4, owner)
     if os.geteuid() != 0:
-        return Networks(
-            bridge, "networks need an agent that runs as root", Cni(None, ""), directory
-        )
+        fault = "networks need an agent that runs as root"
+        return Networks(bridge, fault, Cni(None, ""), directory)
     plugins = Cni(config.network_cni_config_dir, config.network_cni_plugins_dir)
-    return Networks(bridge, bridge.fault(), plugins, directory)
+    fault, no_ipv6 = bridge.fault(), ""
+    if both.v6 is not None and not fault:
+        wider = Bridge(config.network_bridge, both, owner)
+        no_ipv6 = wider.fault6()
+        bridge = bridge if no_ipv6 else wider
+    found = Networks(bridge, fault, plugins, directory)
+    if no_ipv6:
+        _log.warning("containers have no IPv6 on bridge %s: %s", bridge.name, no_ipv6)
+        found.no_ipv6 = no_ipv6
+    return found

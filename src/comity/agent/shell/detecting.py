@@ -96,6 +96,8 @@ def attributes(config: AgentConfig, containerizer: Containerizer) -> tuple[v1.At
     }
     if not containerizer.can_run_images:
         own["comity_images_missing"] = containerizer.no_oci
+    if containerizer.networks.no_ipv6:
+        own["comity_network_ipv6_missing"] = containerizer.networks.no_ipv6
     if containerizer.networks.no_bridge:
         own["comity_network_missing"] = containerizer.networks.no_bridge
     found = []

@@ -65,12 +65,13 @@ def pinned(directory: Path) -> dict[str, str]:
     found = {}
     for kind in _FLAGS:
         file = directory / kind
-        if file.exists() and _is_namespace(file):
+        if is_pinned(file):
             found[kind] = str(file)
     return found
 
 
-def _is_namespace(file: Path) -> bool:
+def is_pinned(file: Path) -> bool:
+    """Return whether a file is a namespace, pinned since the last boot."""
     # struct statfs begins with the file system's type, of the machine's word.
     buffer = ctypes.create_string_buffer(256)
     if _libc.statfs(str(file).encode(), buffer) != 0:

@@ -11,19 +11,22 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import ip_address
 from pathlib import Path
 
 from msgspec import Struct
 
 from comity.core.networks import BRIDGE, Joined, Network, PortMap
+from comity.runtime.networks import conntrack, firewall
 from comity.runtime.networks.errors import NetworkRefused
-from comity.runtime.networks.firewall import Firewall
-from comity.runtime.networks.leases import Book, Lease, LeaseFile, gateway_of
+from comity.runtime.networks.leases import Book, Lease, LeaseFile
 from comity.runtime.networks.netlink import Netlink
+from comity.runtime.networks.subnets import Subnets, no_ipv6
 
 STATE = Path("/var/lib/comity/networks")
-_SYSCTL = Path("/proc/sys/net/ipv4")
+_SYSCTL = Path("/proc/sys/net")
+_LINKS = "cmt"
+"""What the names of our links begin with."""
 Choose = Callable[[Book], set[str]]
 """Which leases of a book are to go."""
 _PROTOCOLS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
@@ -41,24 +44,25 @@ class Wish(Struct, frozen=True):
 class Bridge:
     """One agent's door to the bridge. Its methods block: they are for threads."""
 
-    def __init__(self, name: str, subnet: str, owner: str, state: Path = STATE) -> None:
+    def __init__(self, name: str, subnets: Subnets, owner: str, state: Path = STATE) -> None:
         self.name = name
-        self.subnet = subnet
+        self.subnets = subnets
         self._state = state
-        self._network = IPv4Network(subnet)
         self._owner = owner
-        self._file = LeaseFile(state / f"{name}.json", subnet)
-        self._firewall = Firewall(name, subnet)
+        self._file = LeaseFile(state / f"{name}.json", subnets)
+        self._firewall = firewall.choose(name, subnets)
+        self._whole = 0
+        """The index of the bridge that was seen to be complete; a later one has another."""
 
-    def other(self, name: str, subnet: str) -> "Bridge":
+    def other(self, name: str, subnets: Subnets) -> "Bridge":
         """Return the same agent's door to another bridge."""
-        return Bridge(name, subnet, self._owner, self._state)
+        return Bridge(name, subnets, self._owner, self._state)
 
     def fault(self) -> str:
         """Return why there can be no bridge here, empty when there can."""
         if not self.name:
             return "the agent was started with an empty --network-bridge"
-        if len(self.name) > 15 or self._network.prefixlen > 29:
+        if len(self.name) > 15 or self.subnets.v4.prefixlen > 29:
             return f"bridge {self.name}: names have up to 15 characters, subnets 8 addresses"
         try:
             with Netlink.here() as host:
@@ -66,6 +70,10 @@ class Bridge:
         except OSError as error:
             return f"links cannot be changed: {error.strerror}"
         return self._firewall.fault()
+
+    def fault6(self) -> str:
+        """Return why there can be no IPv6 on this one, and what to do; empty when there can."""
+        return no_ipv6() or self._firewall.fault()
 
     def attach(self, wishes: list[Wish]) -> list[Joined | NetworkRefused]:
         """Put containers on the bridge, each for itself: one's refusal is not another's.
@@ -99,13 +107,14 @@ class Bridge:
         self._forget(host, book, [w for w, no in zip(wishes, refused, strict=True) if no])
         keys = [self._key(wish.container) for wish in wishes if wish.network.ports]
         mapped = [book.leases[key] for key in keys if key in book.leases]
-        if mapped and not self._firewall.add_maps(mapped):
-            try:
+        try:
+            if mapped and not self._firewall.add_maps(mapped):
                 self._firewall.write(book.leases.values())
-            except NetworkRefused as error:
-                results[:] = [error for _ in wishes]
-                self._forget(host, book, wishes)
+        except NetworkRefused as error:
+            results[:] = [error for _ in wishes]
+            self._forget(host, book, wishes)
         self._file.save(book)
+        conntrack.forget(mapped)
 
     def _forget(self, host: Netlink, book: Book, wishes: list[Wish]) -> None:
         for wish in wishes:
@@ -128,14 +137,19 @@ class Bridge:
         Raises:
             NetworkRefused: the file or the firewall cannot be changed.
         """
-        self._drop(
-            lambda book: {
-                key
-                for key, one in book.leases.items()
-                if (one.owner == self._owner and one.container not in known)
-                or not os.path.exists(one.netns)
-            }
-        )
+        self._drop(lambda book: self._unknown(book, known) | book.vanished())
+        with self._file.locked() as book, Netlink.here() as host:
+            index = self._index(host)
+            leased = {one.link for one in book.leases.values()}
+            ports = host.ports_of(index) if index is not None else []
+            # Those of leases that were given back just before somebody was killed.
+            host.delete_links(
+                [one for one in ports if one.startswith(_LINKS) and one not in leased]
+            )
+
+    def _unknown(self, book: Book, known: set[str]) -> set[str]:
+        found = book.leases.items()
+        return {k for k, one in found if one.owner == self._owner and one.container not in known}
 
     def repair(self) -> None:
         """Write the rules again when somebody removed them, as a firewall's restart does.
@@ -154,11 +168,12 @@ class Bridge:
         Raises:
             NetworkRefused: the file cannot be read.
         """
+        self._drop(Book.vanished)
         with self._file.locked() as book:
             if book.leases:
                 return
             self._file.save(book)
-            if self._exists():
+            if self._exists() or self._firewall.is_whole():
                 self._firewall.remove()
                 with Netlink.here() as host:
                     host.delete_links([self.name])
@@ -171,6 +186,7 @@ class Bridge:
                     self._firewall.map_ports(book.leases.values())
                 if leases:
                     self._file.save(book)
+            conntrack.forget(leases)
             # The kernel takes its time for this, and others need not wait with us.
             with Netlink.here() as host:
                 host.delete_links([one.link for one in leases])
@@ -181,25 +197,50 @@ class Bridge:
         return f"{self._owner}/{container}"
 
     def _exists(self) -> bool:
-        return os.path.exists(f"/sys/class/net/{self.name}")
+        with Netlink.here() as host:
+            return self._index(host) is not None
 
     def _ensure(self, host: Netlink, book: Book) -> int:
-        """Return the bridge's index; it is made, with its rules, when it is not there."""
-        with contextlib.suppress(OSError):
-            return host.index_of(self.name)
-        mac = b"\x02" + hashlib.sha256(self.name.encode()).digest()[:5]
-        host.add_bridge(self.name, _mtu(), mac)
+        """Return the bridge's index; it is made, or completed after a crash, where it is not."""
+        index = self._index(host)
+        if index is not None and index == self._whole:
+            return index
         try:
-            index = host.index_of(self.name)
-            host.add_address(index, gateway_of(self._network))
-            _set_sysctl("ip_forward")
-            _set_sysctl(f"conf/{self.name}/route_localnet")
-            self._firewall.write(book.leases.values())
+            if index is None:
+                mac = b"\x02" + hashlib.sha256(self.name.encode()).digest()[:5]
+                host.add_bridge(self.name, _mtu(), mac)
+                index = host.index_of(self.name)
+            self._complete(host, index, book)
         except (OSError, NetworkRefused):
-            self._firewall.remove()
-            host.delete_links([self.name])
+            if not book.leases:
+                self._firewall.remove()
+                host.delete_links([self.name])
             raise
+        self._whole = index
         return index
+
+    def _index(self, host: Netlink) -> int | None:
+        try:
+            return host.index_of(self.name)
+        except OSError:
+            return None
+
+    def _complete(self, host: Netlink, index: int, book: Book) -> None:
+        """Give the bridge its addresses, settings and rules, as far as it has them not yet."""
+        host.let_stay(index)
+        for address in self.subnets.gateways:
+            try:
+                host.add_address(index, address)
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+        _set_sysctl("ipv4/ip_forward")
+        _set_sysctl(f"ipv4/conf/{self.name}/route_localnet")
+        if self.subnets.v6 is not None:
+            _keep_routers()
+            _set_sysctl("ipv6/conf/all/forwarding")
+        if not self._firewall.is_whole():
+            self._firewall.write(book.leases.values())
 
     def _take(self, host: Netlink, book: Book, wish: Wish) -> Lease | NetworkRefused:
         """Note a container's address and ports in the book; a lease cut short by a crash goes."""
@@ -207,12 +248,12 @@ class Bridge:
         try:
             for port in wish.network.ports:
                 book.check_port(port)
-                _check_free(port)
-            address = book.free_address(self._network, wish.network.addresses)
+                _check_free(port, has_v6=self.subnets.v6 is not None)
+            address = book.free_address(self.subnets.v4, wish.network.addresses)
         except NetworkRefused as error:
             return error
         key = self._key(wish.container)
-        link = f"cmt{hashlib.sha256(key.encode()).hexdigest()[:11]}"
+        link = f"{_LINKS}{hashlib.sha256(key.encode()).hexdigest()[:11]}"
         lease = Lease(
             owner=self._owner,
             container=wish.container,
@@ -220,6 +261,7 @@ class Bridge:
             link=link,
             netns=str(wish.netns),
             ports=wish.network.ports,
+            address6=self.subnets.beside(address),
         )
         book.leases[key] = lease
         return lease
@@ -228,7 +270,6 @@ class Bridge:
         self, host: Netlink, bridge: int, wish: Wish, lease: Lease
     ) -> Joined | NetworkRefused:
         """Make a container's links."""
-        gateway = gateway_of(self._network)
         try:
             netns = os.open(wish.netns, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -238,17 +279,17 @@ class Bridge:
             host.let_hairpin(host.index_of(lease.link))
             with Netlink.inside(wish.netns) as inside:
                 index = inside.index_of(wish.interface)
-                own = IPv4Interface((lease.address, self._network.prefixlen))
-                inside.add_address(index, own)
+                for address in self.subnets.of(lease.address, lease.address6):
+                    inside.add_address(index, address)
                 inside.set_up(index)
-                if wish.interface == "eth0":
-                    inside.add_default_route(index, gateway.ip.packed)
+                for gateway in self.subnets.gateways if wish.interface == "eth0" else ():
+                    inside.add_default_route(index, gateway.ip)
         except OSError as error:
             return NetworkRefused(f"cannot join the bridge {self.name}: {error}")
         network = wish.network
         return Joined(
             name=network.name or BRIDGE,
-            addresses=(lease.address,),
+            addresses=tuple(one for one in (lease.address, lease.address6) if one),
             interface=wish.interface,
             ports=network.ports,
             groups=network.groups,
@@ -256,49 +297,66 @@ class Bridge:
         )
 
 
-def _check_free(port: PortMap) -> None:
+def _check_free(port: PortMap, *, has_v6: bool) -> None:
     """Refuse a port that a process of the machine listens on.
 
     Raises:
         NetworkRefused: it does, or there is no such port.
     """
-    kind = _PROTOCOLS.get(port.protocol)
-    if kind is None:
+    if port.protocol not in _PROTOCOLS:
         raise NetworkRefused(f"protocol '{port.protocol}' cannot be mapped; use tcp or udp")
     if not 0 < port.host_port < 1 << 16 or not 0 < port.container_port < 1 << 16:
         raise NetworkRefused(f"there is no port {port.host_port}:{port.container_port}")
-    if port.host_ip and not _is_address(port.host_ip):
-        raise NetworkRefused(f"port {port}: '{port.host_ip}' is not an address")
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
+    if not port.host_ip:
+        _probe(port, "0.0.0.0")  # noqa: S104
+        if has_v6:
+            _probe(port, "::")
+        return
+    try:
+        version = ip_address(port.host_ip).version
+    except ValueError as error:
+        raise NetworkRefused(f"port {port}: '{port.host_ip}' is not an address") from error
+    if version == 6 and not has_v6:
+        text = f"port {port}: {port.host_ip} cannot be mapped, as containers have no IPv6 here"
+        raise NetworkRefused(f"{text}; see --network-bridge-subnet6")
+    _probe(port, port.host_ip)
+
+
+def _probe(port: PortMap, address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, _PROTOCOLS[port.protocol]) as probe:
+        if port.protocol == "tcp":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past TIME_WAIT
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            probe.bind((port.host_ip or "0.0.0.0", port.host_port))  # noqa: S104
+            probe.bind((address, port.host_port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 text = f"port {port} is already used by a process of this machine"
                 raise NetworkRefused(text) from error
             if error.errno == errno.EADDRNOTAVAIL:
-                text = f"port {port}: {port.host_ip} is not an address of this machine"
+                text = f"port {port}: {address} is not an address of this machine"
                 raise NetworkRefused(text) from error
             raise NetworkRefused(f"port {port} cannot be mapped: {error.strerror}") from error
 
 
-def _is_address(text: str) -> bool:
-    try:
-        return bool(IPv4Address(text))
-    except ValueError:
-        return False
-
-
 def _mtu() -> int:
     """Return what the machine's way out can carry in one packet."""
-    lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    lines = Path("/proc/thread-self/net/route").read_text().splitlines()[1:]
     found = [fields[0] for fields in map(str.split, lines) if fields[1] == "00000000"]
     try:
         return int(Path(f"/sys/class/net/{found[0]}/mtu").read_text()) if found else 1500
     except OSError:
         return 1500
+
+
+def _keep_routers() -> None:
+    """Let links hear of routers still: who forwards IPv6 forgets them, unless told to (2)."""
+    for path in (_SYSCTL / "ipv6/conf").glob("*/accept_ra"):
+        with contextlib.suppress(OSError):  # a link may go meanwhile
+            if path.read_text().strip() == "1":
+                path.write_text("2")
 
 
 def _set_sysctl(name: str) -> None:
@@ -313,6 +371,6 @@ def _set_sysctl(name: str) -> None:
     try:
         path.write_text("1")
     except OSError as error:
-        setting = f"net.ipv4.{name.replace('/', '.')}"
+        setting = f"net.{name.replace('/', '.')}"
         text = f"{setting} cannot be set ({error.strerror}); set it to 1 on the machine"
         raise NetworkRefused(text) from error

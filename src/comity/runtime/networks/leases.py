@@ -7,16 +7,17 @@ counts as empty.
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, field
 
 from comity.core.networks import PortMap
+from comity.runtime.containers import namespaces
 from comity.runtime.networks.errors import NetworkRefused
+from comity.runtime.networks.subnets import Subnets
 
 
 class Lease(Struct):
@@ -30,6 +31,8 @@ class Lease(Struct):
     """The end of its pair of links that is a port of the bridge."""
     netns: str
     ports: tuple[PortMap, ...] = ()
+    address6: str = ""
+    """Of IPv6, if the bridge has that."""
 
 
 class Book(Struct):
@@ -37,6 +40,7 @@ class Book(Struct):
 
     boot: str = ""
     subnet: str = ""
+    subnet6: str = ""
     last: int = 0
     """The place in the subnet that was given last: addresses are not given again at once."""
     leases: dict[str, Lease] = field(default_factory=dict)
@@ -74,15 +78,11 @@ class Book(Struct):
                         f"port {port} of this machine leads to container {lease.container} already"
                     )
 
-    def drop_vanished(self) -> list[Lease]:
-        """Drop leases of namespaces that are gone, with an agent that never came back, say."""
-        gone = [key for key, one in self.leases.items() if not os.path.exists(one.netns)]
-        return [self.leases.pop(key) for key in gone]
-
-
-def gateway_of(network: IPv4Network) -> IPv4Interface:
-    """Return the address that the machine itself has on the bridge: the subnet's first."""
-    return IPv4Interface((network[1], network.prefixlen))
+    def vanished(self) -> set[str]:
+        """Return the leases of namespaces that are gone, with an agent's directory, say."""
+        return {
+            key for key, one in self.leases.items() if not namespaces.is_pinned(Path(one.netns))
+        }
 
 
 def _check_asked(address: str, network: IPv4Network, taken: set[str]) -> None:
@@ -90,7 +90,7 @@ def _check_asked(address: str, network: IPv4Network, taken: set[str]) -> None:
         wanted = IPv4Address(address)
     except ValueError as error:
         raise NetworkRefused(f"'{address}' is not an IPv4 address") from error
-    ends = (network.network_address, network.broadcast_address, gateway_of(network).ip)
+    ends = (network.network_address, network.broadcast_address, network[1])
     if wanted not in network or wanted in ends:
         raise NetworkRefused(f"address {address} is not one of {network} that a container can have")
     if address in taken:
@@ -105,9 +105,10 @@ def _meet(one: PortMap, other: PortMap) -> bool:
 class LeaseFile:
     """The book on the disk."""
 
-    def __init__(self, path: Path, subnet: str) -> None:
+    def __init__(self, path: Path, subnets: Subnets) -> None:
         self._path = path
-        self._subnet = subnet
+        self._subnet = str(subnets.v4)
+        self._subnet6 = str(subnets.v6 or "")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Book]:
@@ -132,20 +133,22 @@ class LeaseFile:
 
     def _read(self) -> Book:
         boot = boot_id()
-        fresh = Book(boot=boot, subnet=self._subnet)
+        fresh = Book(boot=boot, subnet=self._subnet, subnet6=self._subnet6)
         try:
             book = msgspec.json.decode(self._path.read_bytes(), type=Book)
         except (FileNotFoundError, msgspec.DecodeError):
             return fresh  # nobody has an address; or it was cut off when the machine went down
         if book.boot != boot:
             return fresh
-        if book.leases and book.subnet != self._subnet:
+        own = (self._subnet, self._subnet6)
+        if book.leases and (book.subnet, book.subnet6) != own:
+            theirs = " and ".join(one for one in (book.subnet, book.subnet6) if one)
             raise NetworkRefused(
-                f"containers of another agent have addresses of {book.subnet} on this bridge; "
-                "start every agent of a machine with the same --network-bridge-subnet, or give "
-                "this one another --network-bridge"
+                f"containers of another agent have addresses of {theirs} on this bridge; start "
+                "every agent of a machine with the same --network-bridge-subnet and "
+                "--network-bridge-subnet6, or give this one another --network-bridge"
             )
-        book.subnet = self._subnet
+        book.subnet, book.subnet6 = own
         return book
 
 

@@ -10,26 +10,28 @@ import os
 import socket
 import struct
 import threading
-from ipaddress import IPv4Interface
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from types import TracebackType
 
 _CLONE_NEWNET = 0x40000000
-_REQUEST, _ACK = 0x1, 0x4
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _CREATE_ONLY = 0x400 | 0x200  # NLM_F_CREATE | NLM_F_EXCL
-_NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 19, 20, 24
+_NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 19, 20, 24
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
 _IFLA_NET_NS_FD, _IFLA_PROTINFO = 28, 12
 _IFLA_GROUP = 27
 _NESTED = 0x8000
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_HAIRPIN = 1, 2, 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_IFA_F_NODAD = 0x02
 _RTA_OIF, _RTA_GATEWAY = 4, 5
 _IFF_UP = 1
 _AF_BRIDGE = 7
 _GOING = 0x636D7479
 """The group of links on their way out; a number that nobody else has a reason to use."""
-_ERROR = 2
+_ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
@@ -39,6 +41,14 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 def _attribute(kind: int, payload: bytes) -> bytes:
     """Return an attribute, padded to four bytes."""
     return struct.pack("=HH", 4 + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
+
+
+def _attributes(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give attributes one by one."""
+    while len(payload) >= 4:
+        size, kind = struct.unpack_from("=HH", payload)
+        yield kind, payload[4:size]
+        payload = payload[(size + 3) & ~3 :]
 
 
 def _text(kind: int, value: str) -> bytes:
@@ -127,6 +137,10 @@ class Netlink:
         if found:
             self._link(_DELLINK, _number(_IFLA_GROUP, _GOING))
 
+    def let_stay(self, index: int) -> None:
+        """Take a link from the group of those on their way out: its remover was killed."""
+        self._link(_SETLINK, _number(_IFLA_GROUP, 0), index=index)
+
     def _marked(self, name: str) -> bool:
         try:
             self._link(_SETLINK, _text(_IFLA_IFNAME, name) + _number(_IFLA_GROUP, _GOING))
@@ -136,19 +150,25 @@ class Netlink:
             return False
         return True
 
-    def add_address(self, index: int, address: IPv4Interface) -> None:
+    def add_address(self, index: int, address: IPv4Interface | IPv6Interface) -> None:
         """Give a link an address."""
         packed = address.ip.packed
         attributes = _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
-        attributes += _attribute(_IFA_BROADCAST, address.network.broadcast_address.packed)
-        header = _ADDRESS.pack(socket.AF_INET, address.network.prefixlen, 0, 0, index)
+        family, flags = socket.AF_INET, 0
+        if isinstance(address, IPv4Interface):
+            attributes += _attribute(_IFA_BROADCAST, address.network.broadcast_address.packed)
+        else:
+            # We give no address twice: nobody need wait a second for the kernel to ask around.
+            family, flags = socket.AF_INET6, _IFA_F_NODAD
+        header = _ADDRESS.pack(family, address.network.prefixlen, flags, 0, index)
         self._ask(_NEWADDR, header + attributes, _CREATE_ONLY)
 
-    def add_default_route(self, index: int, gateway: bytes) -> None:
+    def add_default_route(self, index: int, gateway: IPv4Address | IPv6Address) -> None:
         """Send what is for elsewhere to a gateway."""
         main, boot, universe, unicast = 254, 3, 0, 1
-        header = _ROUTE.pack(socket.AF_INET, 0, 0, 0, main, boot, universe, unicast, 0)
-        attributes = _attribute(_RTA_GATEWAY, gateway) + _number(_RTA_OIF, index)
+        family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
+        header = _ROUTE.pack(family, 0, 0, 0, main, boot, universe, unicast, 0)
+        attributes = _attribute(_RTA_GATEWAY, gateway.packed) + _number(_RTA_OIF, index)
         self._ask(_NEWROUTE, header + attributes, _CREATE_ONLY)
 
     def index_of(self, name: str) -> int:
@@ -157,8 +177,26 @@ class Netlink:
         Raises:
             OSError: ENODEV when there is none.
         """
-        answer = self._ask(18, _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name), 0)  # GETLINK
+        answer = self._ask(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name), 0)
         return int(_LINK.unpack_from(answer)[2])
+
+    def ports_of(self, bridge: int) -> list[str]:
+        """Return the names of the links that are ports of a bridge."""
+        self._sequence += 1
+        length = _HEADER.size + _LINK.size
+        header = _HEADER.pack(length, _GETLINK, _REQUEST | _DUMP, self._sequence, 0)
+        self._socket.send(header + _LINK.pack(0, 0, 0, 0, 0))
+        found: list[str] = []
+        while True:
+            received = self._socket.recv(1 << 17)
+            while received:
+                size, said, *_ = _HEADER.unpack_from(received)
+                payload, received = received[_HEADER.size : size], received[(size + 3) & ~3 :]
+                if said == _DONE:
+                    return found
+                own = dict(_attributes(payload[_LINK.size :]))
+                if said == _NEWLINK and own.get(_IFLA_MASTER) == struct.pack("=I", bridge):
+                    found.append(own[_IFLA_IFNAME].rstrip(b"\0").decode())
 
     def _link(
         self,

@@ -14,6 +14,7 @@ from comity.runtime.networks.bridge import Bridge, Wish
 from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.records import Record, Records, identity_of
+from comity.runtime.networks.subnets import Subnets
 
 _log = logging.getLogger(__name__)
 _BRIDGE_NAMES = (BRIDGE, "bridge", "")
@@ -22,6 +23,9 @@ _BRIDGE_NAMES = (BRIDGE, "bridge", "")
 
 class Networks:
     """The networks of one agent's containers."""
+
+    no_ipv6 = ""
+    """Why containers on the bridge have no IPv6 though it was asked for."""
 
     def __init__(self, bridge: Bridge, fault: str, plugins: Cni, directory: Path) -> None:
         self._bridge = bridge
@@ -148,7 +152,9 @@ class Networks:
                     raise NetworkRefused(f"{text}: {self._fault}")
                 own = msgspec.structs.replace(network, name=BRIDGE)
                 wish = Wish(record.container, Path(record.netns), own, interface)
-                record.bridge, record.subnet = self._bridge.name, self._bridge.subnet
+                record.bridge = self._bridge.name
+                record.subnet = str(self._bridge.subnets.v4)
+                record.subnet6 = str(self._bridge.subnets.v6 or "")
             else:
                 others = (BRIDGE,) if not self._fault else ()
                 record.plugins.append(self._cni.find(network, interface, others))
@@ -185,11 +191,13 @@ class Networks:
 
     def _leave_all(self, records: list[Record]) -> list[None]:
         """Take containers off the bridges that they are on: an agent may have had another."""
-        places = {(one.bridge, one.subnet) for one in records}
-        for name, subnet in places:
-            bridge = self._bridge.other(name, subnet)
-            bridge.detach([one.container for one in records if one.bridge == name])
-            if name != self._bridge.name:
+        places = {(one.bridge, one.subnet, one.subnet6) for one in records}
+        for name, subnet, subnet6 in places:
+            subnets = Subnets.read(subnet, subnet6)
+            bridge = self._bridge.other(name, subnets)
+            of_it = [one for one in records if (one.bridge, one.subnet6) == (name, subnet6)]
+            bridge.detach([one.container for one in of_it])
+            if (name, subnets) != (self._bridge.name, self._bridge.subnets):
                 bridge.close()
         return [None for _ in records]
 

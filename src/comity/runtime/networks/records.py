@@ -29,6 +29,7 @@ class Record(Struct):
     bridge: str = ""
     subnet: str = ""
     """The machine's bridge, if it is on that, and its addresses."""
+    subnet6: str = ""
     has_none: bool = False
     """Whether it is on no network, by its own wish."""
     attachment: Attachment | None = None
