@@ -45,7 +45,7 @@ class Operation:
     """The last one that is known here."""
 
 
-class Offer(Struct):
+class Offer(Struct, gc=False):
     """An outstanding offer."""
 
     id: OfferId

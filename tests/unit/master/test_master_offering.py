@@ -33,11 +33,18 @@ def world_of(format, can, role="r"):
     return world.state, framework, agent
 
 
-def encoded(state, framework, agent, offer):
+def spliced(state, framework, agent, offer):
+    """Return the event of one offer, as it is spliced."""
     made = offering.OfferWriter(state, framework)
     made.add(agent, offer)
-    [only] = made.offers
-    return only
+    return made.event()
+
+
+def encoded(framework, agent, offer, shown):
+    """Return the event of one offer, as it is encoded."""
+    message = offer_views.written(framework, agent, offer, shown)
+    event = scheduler.EventOffers(offers=scheduler.OffersBody(offers=(message,)))
+    return codec.encode(event, framework.format)
 
 
 @pytest.mark.parametrize("format", list(Format))
@@ -49,11 +56,10 @@ def test_a_spliced_offer_is_the_encoded_offer(format, can, role):
     free = text.parse("cpus:4;mem:1024;cpus(r):2;ports:[31000-31009]")
     for number in range(3):
         offer = Offer(f"M-O{number * 500}", framework.id, agent.id, role, free)
-        message = offer_views.written(framework, agent, offer, shown)
-        assert encoded(state, framework, agent, offer) == codec.encode(message, format)
+        expected = encoded(framework, agent, offer, shown)
+        assert spliced(state, framework, agent, offer) == expected
     less = Offer("M-O9", framework.id, agent.id, role, text.parse("cpus:1;mem:32"))
-    message = offer_views.written(framework, agent, less, shown)
-    assert encoded(state, framework, agent, less) == codec.encode(message, format)
+    assert spliced(state, framework, agent, less) == encoded(framework, agent, less, shown)
 
 
 @pytest.mark.parametrize("format", list(Format))
@@ -61,11 +67,11 @@ def test_fragments_follow_the_agent(format):
     state, framework, agent = world_of(format, ())
     free = text.parse("cpus:4")
     offer = Offer("M-O1", framework.id, agent.id, "r", free)
-    before = encoded(state, framework, agent, offer)
+    before = spliced(state, framework, agent, offer)
     agent.info = codec.replace(agent.info, hostname="another")
-    after = encoded(state, framework, agent, offer)
+    after = spliced(state, framework, agent, offer)
     assert before != after
-    assert after == codec.encode(offer_views.written(framework, agent, offer, None), format)
+    assert after == encoded(framework, agent, offer, None)
 
 
 def test_executors_of_the_framework_are_in_its_offers_only():

@@ -24,6 +24,7 @@ _HEADS = {
 """Length of an offer's two ids, when they are empty."""
 _ROLE = b'"allocation_info":{"role":""}'
 """Where a role goes. Within a JSON string its quotes would be escaped: it occurs nowhere else."""
+_JSON_HEAD = b',{"id":{"value":"'
 _EVENT = scheduler.EventOffers(offers=scheduler.OffersBody())
 _PROTOBUF_EVENT = codec.encode(_EVENT, Format.PROTOBUF)[:-1]  # without the length of the body
 _ID, _FRAMEWORK_ID, _VALUE, _OFFERS = 1, 2, 1, 1
@@ -51,8 +52,8 @@ def make_offers(state: State, given: list[Allocation], now: Instant, out: Outbox
         out.timers.append(SetTimer(due, Instant(now + timeout_s)))
     for writer in writers.values():
         framework = writer.framework
-        state.count("master/messages_resource_offers", len(writer.offers))
-        framework.count("offers/sent", len(writer.offers))
+        state.count("master/messages_resource_offers", writer.count)
+        framework.count("offers/sent", writer.count)
         sending.encoded_to_framework(framework, scheduler.EventOffers, writer.event(), out)
 
 
@@ -61,11 +62,13 @@ class OfferWriter:
 
     def __init__(self, state: State, framework: Framework) -> None:
         self.framework = framework
-        self.offers: list[bytes] = []
+        self.count = 0
+        self._pieces: list[bytes] = []
         self._state = state
         self._knows_maintenance = bool(state.maintenance.unavailability)
         self._is_protobuf = framework.format is Format.PROTOBUF
         self._has_roles = "MULTI_ROLE" in framework.capabilities
+        self._is_by_role = self._is_protobuf and self._has_roles
         is_refined = "RESERVATION_REFINEMENT" in framework.capabilities
         self._variant = f"{self._is_protobuf} {is_refined} {self._has_roles} "
         if self._is_protobuf:
@@ -76,30 +79,41 @@ class OfferWriter:
 
     def add(self, agent: Agent, offer: Offer) -> None:
         """Write one more."""
-        shown = offer.role if self._has_roles else None
+        self.count += 1
         if (self._knows_maintenance or agent.executors) and self._is_special(agent):
-            away = unavailability_of(self._state, agent)
-            whole = written(self.framework, agent, offer, shown)
-            whole = codec.replace(whole, unavailability=away)
-            self.offers.append(codec.encode(whole, self.framework.format))
-        elif self._is_protobuf:
-            [rest] = self._parts(agent, offer, shown)
-            self.offers.append(_embedded_id(_ID, offer.id) + self._framework_id + rest)
+            self._add_special(agent, offer)
+            return
+        kept = agent.fragments
+        variant = self._variant + offer.role if self._is_by_role else self._variant
+        if (
+            kept is None
+            or kept.variant != variant
+            or kept.resources is not offer.resources
+            or kept.info is not agent.info
+        ):
+            kept = self._keep(agent, offer, variant)
+        if self._is_protobuf:
+            body = _embedded_id(_ID, offer.id) + self._framework_id + kept.parts[0]
+            self._pieces.append(protobuf.embedded(_OFFERS, body))
+        elif self._has_roles:
+            role = b'"allocation_info":{"role":%b}' % codec.encode(offer.role)
+            rest = role.join(kept.parts)
+            self._pieces += (_JSON_HEAD, offer.id.encode(), self._framework_id, rest)
         else:
-            head = b'{"id":{"value":"' + offer.id.encode() + self._framework_id
-            parts = self._parts(agent, offer, None if shown is None else "")
-            if shown is None:
-                self.offers.append(head + parts[0])
-            else:
-                role = b'"allocation_info":{"role":%b}' % codec.encode(shown)
-                self.offers.append(head + role.join(parts))
+            self._pieces += (_JSON_HEAD, offer.id.encode(), self._framework_id, kept.parts[0])
 
     def event(self) -> bytes:
         """Return the event that carries them all."""
         if self._is_protobuf:
-            body = b"".join([protobuf.embedded(_OFFERS, offer) for offer in self.offers])
-            return _PROTOBUF_EVENT + protobuf.sized(body)
-        return b'{"type":"OFFERS","offers":{"offers":[%b]}}' % b",".join(self.offers)
+            return _PROTOBUF_EVENT + protobuf.sized(b"".join(self._pieces))
+        self._pieces[0] = self._pieces[0][1:]  # no comma before the first
+        return b'{"type":"OFFERS","offers":{"offers":[%b]}}' % b"".join(self._pieces)
+
+    def _add_special(self, agent: Agent, offer: Offer) -> None:
+        away = unavailability_of(self._state, agent)
+        whole = written(self.framework, agent, offer, offer.role if self._has_roles else None)
+        text = codec.encode(codec.replace(whole, unavailability=away), self.framework.format)
+        self._pieces.append(protobuf.embedded(_OFFERS, text) if self._is_protobuf else b"," + text)
 
     def _is_special(self, agent: Agent) -> bool:
         """Whether an offer says more than the agent's fragments: executors, maintenance."""
@@ -107,23 +121,16 @@ class OfferWriter:
             return True
         return self._knows_maintenance and unavailability_of(self._state, agent) is not None
 
-    def _parts(self, agent: Agent, offer: Offer, role: str | None) -> list[bytes]:
-        """Return an offer after its ids; an empty role: in pieces between which the role goes."""
-        kept = agent.fragments
-        key = self._variant + role if role else self._variant
-        if (
-            kept is None
-            or kept.variant != key
-            or kept.resources is not offer.resources
-            or kept.info is not agent.info
-        ):
-            format = self.framework.format
-            whole = written(self.framework, agent, offer, role)
-            blank = codec.replace(whole, id=_NO_ID, framework_id=_NO_ID, executor_ids=())
-            rest = codec.encode(blank, format)[_HEADS[format] :]
-            parts = rest.split(_ROLE) if role == "" else [rest]
-            kept = agent.fragments = OfferFragments(agent.info, offer.resources, key, parts)
-        return kept.parts
+    def _keep(self, agent: Agent, offer: Offer, variant: str) -> OfferFragments:
+        """Write an offer after its ids; JSON with roles: in pieces between which the role goes."""
+        role = (offer.role if self._is_by_role else "") if self._has_roles else None
+        format = self.framework.format
+        whole = written(self.framework, agent, offer, role)
+        blank = codec.replace(whole, id=_NO_ID, framework_id=_NO_ID, executor_ids=())
+        rest = codec.encode(blank, format)[_HEADS[format] :]
+        parts = rest.split(_ROLE) if role == "" else [rest]
+        agent.fragments = OfferFragments(agent.info, offer.resources, variant, parts)
+        return agent.fragments
 
 
 def _embedded_id(number: int, value: str) -> bytes:

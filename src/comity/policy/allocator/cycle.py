@@ -107,8 +107,8 @@ class Cycle:
     def _give_in(self, leaf: Node, agents: list[Agent]) -> None:
         """Do the same where all are in one role, as they are in most clusters, with fewer steps."""
         tree, book, given = self._book.tree, self._book, self._given
-        times, portion = 0, EMPTY
-        first = leaf.ranking.first
+        times, portion, steps = 0, EMPTY, tree.steps_of(EMPTY)
+        first, give = leaf.ranking.first, tree.give_in
         for agent in agents:
             wanted = agent.open & book.wanting
             while wanted:
@@ -118,13 +118,16 @@ class Cycle:
                 seen = sights[0][0] if len(sights) == 1 else agent.seen_by(client.mask)
                 if seen is not portion:
                     tree.count_in(leaf, portion, times)
-                    portion, times = seen, 0
+                    portion, times, steps = seen, 0, tree.steps_of(seen)
                 times += 1
+                give(leaf, client, steps)
                 resources = seen.resources
-                agent.free = NOTHING if resources is agent.free else agent.free - resources
-                tree.give_in(leaf, client, seen)
                 given.append(Allocation(agent.id, client.framework_id, client.role.name, resources))
-                wanted = 0 if agent.free is NOTHING else self._wanted(agent)
+                if resources is agent.free:
+                    agent.free, wanted = NOTHING, 0
+                else:
+                    agent.free = agent.free - resources
+                    wanted = self._wanted(agent)
         tree.count_in(leaf, portion, times)
 
     def _take(self, agent: Agent, client: Client, portion: Portion) -> None:

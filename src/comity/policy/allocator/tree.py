@@ -14,6 +14,9 @@ from comity.policy.allocator.ranking import Key, Ranking
 
 WEIGHT_DEFAULT = 1.0
 
+Step = tuple[str, int, int]
+"""A scalar's name, how much of it is given, and how much there is; 0: it counts for no share."""
+
 
 class Holder:
     """What can hold resources: a role, the frameworks of a role, a framework in a role."""
@@ -183,9 +186,20 @@ class RoleTree:
             node = child
         return None
 
-    def give_in(self, leaf: Node, client: Client, portion: Portion) -> None:
+    def steps_of(self, portion: Portion) -> list[Step]:
+        """Return a portion's scalars, each with what it is a fraction of, for `give_in`."""
+        return [(name, amount, self._counted.get(name, 0)) for name, amount in portion.quantities]
+
+    def give_in(self, leaf: Node, client: Client, steps: list[Step]) -> None:
         """Count what a client of the only role gets, but for what `count_in` counts."""
-        self._grow(client, leaf.ranking, portion.quantities)
+        allocated, share = client.allocated, client.share
+        for name, amount, whole in steps:
+            allocated[name] = held = allocated[name] + amount
+            if whole and (fraction := held / whole) > share:
+                share = fraction
+        client.share = share
+        client.given = given = client.given + 1
+        leaf.ranking.move(client, (share / client.weight, given, client.name))
 
     def count_in(self, leaf: Node, portion: Portion, times: int) -> None:
         """Count what the only role was given."""
