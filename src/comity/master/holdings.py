@@ -152,7 +152,7 @@ class Holding(dict[KeyT, HeldT]):
         self.lists: dict[str, tuple[int, list[bytes]]] = {}
         """All items as documents show them, by the kind of document: of which version, and they."""
         self.places: dict[AgentId, int] = {}
-        """How many tasks there are on each agent."""
+        """How many tasks there are on each agent, where it is tallied."""
 
     def __setitem__(self, key: KeyT, item: HeldT) -> None:
         if key in self:
@@ -181,11 +181,14 @@ class Holding(dict[KeyT, HeldT]):
     def entered(self, item: HeldT) -> None:
         """Count an item in."""
         self.version += 1
-        place, state = item.agent_id, item.state
+        state = item.state
+        self.counts[state] = self.counts.get(state, 0) + 1
+        if not self._is_tallied:
+            return
+        place = item.agent_id
         if place is not None:
             self.places[place] = self.places.get(place, 0) + 1
-        self.counts[state] = self.counts.get(state, 0) + 1
-        if self._is_tallied and item.is_live:
+        if item.is_live:
             tally = self.tallies.get(item.role)
             if tally is None:
                 tally = self.tallies[item.role] = Tally()
@@ -194,13 +197,15 @@ class Holding(dict[KeyT, HeldT]):
     def left(self, item: HeldT) -> None:
         """Count an item out."""
         self.version += 1
+        self.counts[item.state] -= 1
+        if not self._is_tallied:
+            return
         place = item.agent_id
         if place is not None:
             self.places[place] -= 1
             if not self.places[place]:
                 del self.places[place]
-        self.counts[item.state] -= 1
-        if self._is_tallied and item.is_live:
+        if item.is_live:
             self.tallies[item.role].remove(item.resources)
 
     @property

@@ -102,6 +102,8 @@ def _record(data: bytes, format: codec.Format) -> bytes:
 
 def task_added(state: State, task: Task, out: Outbox) -> None:
     """A task was launched, or came with an agent that registered."""
+    if not state.subscribers:
+        return  # a hundred thousand come at once to a new master
     _publish(
         state,
         lambda: {"type": "TASK_ADDED", "task_added": {"task": views.written(task)}},

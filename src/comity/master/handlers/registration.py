@@ -1,5 +1,6 @@
 """Agents register: they are admitted, durably, before they hear that they are."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from comity.core.effects import CancelTimer, CloseStream, OpenStream, Outbox, SetTimer, Write
@@ -98,16 +99,17 @@ def _fits(total: Resources, held: Iterable[Resources]) -> bool:
     """
     scalars: dict[Kind, Amount] = {}
     rest = total
-    for bundle in held:
+    for bundle, times in Counter(held).items():  # tasks of one kind share a bundle
         for kind, amount in bundle:
             sum_ = scalars.get(kind, 0)
             if isinstance(amount, int) and isinstance(sum_, int) and not kind.is_indivisible:
-                scalars[kind] = sum_ + amount
+                scalars[kind] = sum_ + amount * times
                 continue
             one = Resources({kind: amount})
-            if not rest.contains(one):
-                return False
-            rest = rest - one
+            for _ in range(times):
+                if not rest.contains(one):
+                    return False
+                rest = rest - one
     return total.contains(Resources(scalars))
 
 
