@@ -10,6 +10,13 @@ from comity.resources.amounts import Kind, Resources
 
 Json = dict[str, Any]
 
+REJECTIONS = {
+    "Insufficient cpu": "OutOfcpu",
+    "Insufficient memory": "OutOfmemory",
+    "node(s) didn't have free ports for the requested pod ports": "NodePorts",
+}
+"""What a kubelet gives as the reason when a pod that is bound to it does not fit."""
+
 _FATAL = ("NoSchedule", "NoExecute")
 
 
@@ -24,7 +31,8 @@ def why_not(pod: Json, demand: Demand, node: Node, extra: Resources) -> str | No
     wanted = pod["spec"].get("nodeName")
     if wanted and wanted != node.name:
         return "node(s) didn't match the requested node name"
-    fault = _of_node(pod, demand, obj)
+    # Who is bound is past taints and selectors.
+    fault = None if wanted else _of_node(pod, demand, obj)
     if fault is not None:
         return fault
     needed = demand.resources + extra

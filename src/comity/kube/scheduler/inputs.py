@@ -79,6 +79,10 @@ class PlanDue(Struct, frozen=True):
     """Time to place what is pending; many changes lead to one round."""
 
 
+class ReconcileDue(Struct, frozen=True):
+    """Time to ask the master again for what it has said nothing of."""
+
+
 class HoldOver(Struct, frozen=True):
     """Offers were held for long enough without a use."""
 
@@ -96,5 +100,6 @@ Input = (
     | AgentFailed
     | PodBound
     | PlanDue
+    | ReconcileDue
     | HoldOver
 )

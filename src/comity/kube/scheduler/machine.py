@@ -9,13 +9,14 @@ from comity.core.instants import Instant
 from comity.kube.scheduler.handlers import (  # their import fills the table
     offers,
     placing,
+    reconciling,
     seeing,
     statuses,
     table,
 )
 from comity.kube.scheduler.state import State
 
-HANDLERS = (offers, placing, seeing, statuses)
+HANDLERS = (offers, placing, reconciling, seeing, statuses)
 
 
 class PodScheduler:

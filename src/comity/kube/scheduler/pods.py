@@ -79,6 +79,33 @@ def host_ports(spec: Json) -> set[int]:
     }
 
 
+def node_of(pod: Json) -> str:
+    """Return the name of the node that a pod is bound to, empty while it is to none."""
+    return str(pod["spec"].get("nodeName") or "")
+
+
+def bound_to(pod: Json, node: str) -> Json:
+    """Return a pod as it is when bound."""
+    return pod | {"spec": pod["spec"] | {"nodeName": node}}
+
+
+def has_ended(pod: Json) -> bool:
+    """Whether a pod has come to its end."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_deleting(pod: Json) -> bool:
+    """Whether a pod's deletion was asked for."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def was_started(pod: Json) -> bool:
+    """Whether a node has ever said anything of a pod."""
+    status = pod.get("status") or {}
+    said = ("startTime", "initContainerStatuses", "containerStatuses")
+    return status.get("phase") not in (None, "Pending") or any(status.get(name) for name in said)
+
+
 def failed_status(pod: Json, reason: str, message: str, at: str) -> Json:
     """Return the status of a pod whose node cannot say any more that its containers have ended."""
     held = pod.get("status") or {}

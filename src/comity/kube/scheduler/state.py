@@ -13,6 +13,7 @@ from comity.wire.mesos import v1
 Json = dict[str, Any]
 Key = tuple[str, str]
 
+NEVER = Instant(float("-inf"))
 EXECUTOR_ID = "kubernetes-node"
 AGENT_ANNOTATION = "comity.io/agent-id"
 PORT_ANNOTATION = "comity.io/kubelet-port"
@@ -81,6 +82,24 @@ class State:
     is_suppressed: bool = True
     is_plan_set: bool = False
     is_hold_set: bool = False
+    unheard: dict[str, None] = field(default_factory=dict)
+    """Bound pods of whose tasks this subscription has said nothing yet, by uid."""
+    heard: set[str] = field(default_factory=set)
+    """Those of whose tasks it has."""
+    launched_at: dict[str, Instant] = field(default_factory=dict)
+    """When pods were launched of which nothing but that is known."""
+    reconciled_at: Instant = NEVER
+    """When the master was last asked for all tasks."""
+    reconcile_at: Instant = NEVER
+    """When it is asked again."""
+    repeats: int = 0
+    """How often it has been asked again for those that it said nothing of."""
+    lost: set[str] = field(default_factory=set)
+    """Bound pods whose launch was lost: they wait in `pending` for their node's next offer."""
+    relaunched: dict[str, bytes | None] = field(default_factory=dict)
+    """Pods launched again because a status said so, and the status's uuid: never twice."""
+    over: set[str] = field(default_factory=set)
+    """Pods whose tasks are over by the word of others: their nodes will not remove them."""
     told: dict[str, str] = field(default_factory=dict)
     """What pods were last told about why they wait."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from comity.core.errors import InvariantViolated
-from comity.kube.scheduler.pods import Demand
+from comity.kube.scheduler.pods import Demand, bound_to
 from comity.kube.scheduler.state import EXECUTOR_ID, Node, Settings, task_id_of
 from comity.resources.amounts import Kind, Resources
 from comity.wire.mesos import codec, resources, v1
@@ -14,7 +14,6 @@ Json = dict[str, Any]
 def task_of(pod: Json, demand: Demand, node: Node, settings: Settings) -> v1.TaskInfo:
     """Return the task that runs a pod on a node."""
     metadata = pod["metadata"]
-    bound = pod | {"spec": pod["spec"] | {"nodeName": node.name}}
     labels = (
         v1.Label(key="kubernetes.io/namespace", value=metadata["namespace"]),
         v1.Label(key="kubernetes.io/pod", value=metadata["name"]),
@@ -25,7 +24,7 @@ def task_of(pod: Json, demand: Demand, node: Node, settings: Settings) -> v1.Tas
         agent_id=v1.Id(value=node.agent_id),
         resources=resources.write(demand.resources, role=settings.role),
         executor=executor_of(node, settings),
-        data=codec.encode(bound),
+        data=codec.encode(bound_to(pod, node.name)),
         labels=v1.Labels(labels=labels),
     )
 

@@ -2,7 +2,7 @@
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.kube.scheduler.handlers import table
+from comity.kube.scheduler.handlers import reconciling, table
 from comity.kube.scheduler.handlers.placing import want_plan
 from comity.kube.scheduler.inputs import (
     AgentFailed,
@@ -19,7 +19,6 @@ from comity.kube.scheduler.state import (
     Node,
     State,
     annotation,
-    task_id_of,
 )
 from comity.policy.placement import windows
 from comity.resources import ranges
@@ -28,7 +27,6 @@ from comity.wire.mesos import resources, v1
 
 AWAY_REFUSE_S = 30.0
 """How long offers of a machine that is being maintained are refused: pods go elsewhere."""
-_ENDED = ("Succeeded", "Failed")
 
 
 @table.on(SubscribedToMaster)
@@ -37,20 +35,12 @@ def on_subscribed(state: State, item: SubscribedToMaster, now: Instant, out: Out
     state.is_subscribed = True
     # A new subscription is not suppressed, so that agents become nodes by their offers.
     state.is_suppressed = False
-    asked = tuple(
-        (task_id_of(pod), state.nodes[name].agent_id)
-        for pod in state.pods.values()
-        if (name := pod["spec"].get("nodeName")) in state.nodes
-        and (pod.get("status") or {}).get("phase") not in _ENDED
-        and pod["metadata"]["uid"] not in state.binding
-    )
-    if asked:
-        out.launches.append(CallMaster("reconcile", task_ids=asked))
+    reconciling.begin(state, now, out)
 
 
 @table.on(MasterLost)
 def on_master_lost(state: State, item: MasterLost, now: Instant, out: Outbox) -> None:
-    """Offers held are void; what was bound on them is settled when the bindings are answered."""
+    """Offers held are void; what was bound on them waits for others of its node."""
     state.is_subscribed = False
     for node in state.nodes.values():
         node.offers.clear()
@@ -110,7 +100,7 @@ def _is_ready(node: Node) -> bool:
 
 @table.on(OfferRescinded)
 def on_offer_rescinded(state: State, item: OfferRescinded, now: Instant, out: Outbox) -> None:
-    """Forget an offer; what was planned on it fails when its bindings are answered."""
+    """Forget an offer; what was planned on it waits for the node's next."""
     for node in state.nodes.values():
         offer = node.offers.pop(item.offer_id, None)
         if offer is not None:

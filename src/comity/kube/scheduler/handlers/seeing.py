@@ -4,10 +4,11 @@ from typing import Any
 
 from comity.core.effects import Outbox
 from comity.core.instants import Instant
-from comity.kube.scheduler.handlers import table
+from comity.kube.scheduler.handlers import reconciling, table
 from comity.kube.scheduler.handlers.placing import want_plan
 from comity.kube.scheduler.inputs import NodeGone, NodeSeen, PodGone, PodSeen
-from comity.kube.scheduler.outbox import CallMaster
+from comity.kube.scheduler.outbox import CallMaster, RemovePod
+from comity.kube.scheduler.pods import bound_to, has_ended, is_deleting, node_of
 from comity.kube.scheduler.state import PORT_ANNOTATION, Node, State, annotation, task_id_of
 
 Json = dict[str, Any]
@@ -19,23 +20,36 @@ def on_pod_seen(state: State, item: PodSeen, now: Instant, out: Outbox) -> None:
     """Queue a pod that waits for a node."""
     pod = item.pod
     uid = pod["metadata"]["uid"]
+    held = state.pods.get(uid)
+    if held is not None and node_of(held) and not node_of(pod):
+        pod = bound_to(pod, node_of(held))  # seen late: it was bound since
     state.pods[uid] = pod
-    if not _is_waiting(pod):
+    if is_deleting(pod) and uid in state.over:
+        key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        out.launches.append(RemovePod(key, uid))
+    if not _is_waiting(pod) and not _is_lost(state, pod):
         state.pending.pop(uid, None)
         state.told.pop(uid, None)
-    elif uid not in state.binding:
+        state.lost.discard(uid)
+        reconciling.expect(state, uid, now, out)
+    elif uid not in state.binding and uid not in state.lost:
         state.pending.setdefault(uid, now)
         want_plan(state, now, out)
+
+
+def _is_lost(state: State, pod: Json) -> bool:
+    """Whether a pod is bound, and still to be launched again."""
+    return pod["metadata"]["uid"] in state.lost and not is_deleting(pod) and not has_ended(pod)
 
 
 def _is_waiting(pod: Json) -> bool:
     spec = pod["spec"]
     return (
         not spec.get("nodeName")
-        and "deletionTimestamp" not in pod["metadata"]
+        and not is_deleting(pod)
         and spec.get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME
         and not spec.get("schedulingGates")
-        and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        and not has_ended(pod)
     )
 
 
@@ -47,6 +61,10 @@ def on_pod_gone(state: State, item: PodGone, now: Instant, out: Outbox) -> None:
     state.pods.pop(uid, None)
     state.pending.pop(uid, None)
     state.told.pop(uid, None)
+    state.lost.discard(uid)
+    state.over.discard(uid)
+    state.relaunched.pop(uid, None)
+    reconciling.forget(state, uid)
     node = state.nodes.get(pod["spec"].get("nodeName") or "")
     if node is not None:
         node.pods = max(0, node.pods - 1)

@@ -1,6 +1,7 @@
 """Does what the machine asks: calls to the master, writes to the Kubernetes API."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,6 +31,7 @@ from comity.wire.mesos import v1
 _log = logging.getLogger(__name__)
 _RETRY_S = 1.0
 _TRIES = 30
+"""How often what the next offer asks for anyway is tried."""
 
 Json = dict[str, Any]
 
@@ -62,9 +64,9 @@ class Actor:
                 text = f"Successfully assigned {name} to {effect.node}"
                 self._driver.spawn(self._record(effect.pod, "Normal", "Scheduled", text))
             case FailPod():
-                self._driver.spawn(self._until_done(lambda: self._fail(effect)))
+                self._driver.spawn(self._until_done(lambda: self._fail(effect), None))
             case RemovePod():
-                self._driver.spawn(self._until_done(lambda: self._remove(effect)))
+                self._driver.spawn(self._until_done(lambda: self._remove(effect), None))
             case _:
                 raise AssertionError(f"no such effect: {effect!r}")
 
@@ -120,6 +122,8 @@ class Actor:
 
     async def _fail(self, effect: FailPod) -> None:
         pod = await self._api.get("pods", effect.key)
+        if pods.has_ended(pod):
+            return  # its node had the last word
         at = timestamps.render(self._driver.clock.now())
         status = pods.failed_status(pod, effect.reason, effect.message, at)
         change = {"metadata": {"uid": effect.uid}, "status": status}
@@ -129,9 +133,11 @@ class Actor:
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": effect.uid}}
         await self._api.delete("pods", effect.key, options)
 
-    async def _until_done(self, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _until_done(
+        self, attempt: Callable[[], Awaitable[None]], tries: int | None = _TRIES
+    ) -> None:
         """Try until the API answers; that an object is gone or another is an answer."""
-        for _ in range(_TRIES):
+        for _ in itertools.repeat(None) if tries is None else range(tries):
             try:
                 await attempt()
                 return
