@@ -344,7 +344,9 @@ def _spec(
         shell=command.shell and command.value is not None,
         environment={**options.environment, **environment},
         user=(options.user or user) if not has_root else (command.user or options.user),
+        machine_user=user if _is_mesos(container, isolation) and user != "root" else None,
         working_directory=command.working_directory or options.working_directory,
+        default_directory=IMAGE_SANDBOX if _is_mesos(container, isolation) else "/",
         image=image,
         image_cached=not wants_fresh_image(container),
         image_login=login,
@@ -418,6 +420,16 @@ def _limited(spec: Spec, limits: dict[str, v1.Scalar]) -> Spec:
         mem = limits["mem"].value
         changes["mem_bytes"] = 0 if mem >= v1.UNLIMITED else int(mem * (1 << 20))
     return msgspec.structs.replace(spec, **changes) if changes else spec
+
+
+def _is_mesos(container: v1.ContainerInfo | None, isolation: Isolation | None) -> bool:
+    """Whether a container is to run as in Mesos's own containerizer.
+
+    That starts an image's process in the sandbox and as the framework's user; Docker in the root
+    and as the image's. Kubernetes, whose containers are those with `isolation`, does as Docker.
+    A framework of root leaves the choice to the image here, which takes no right from anybody.
+    """
+    return container is not None and container.type != "DOCKER" and isolation is None
 
 
 def _bytes(held: Resources) -> int:

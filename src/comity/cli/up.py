@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--forbid-host-image", action="store_true", help="refuse the image name `host`"
     )
+    made.add_argument(
+        "--secrets-dir", metavar="DIR", help="files that are the secrets which apps and tasks name"
+    )
     _add_sizes(made)
     return made
 
@@ -166,7 +169,10 @@ def choose(given: dict[str, Any], earlier: Options | None) -> Options:
     options = (earlier or Options())._replace(**mine)
     if not 1 <= options.agents <= AGENTS_MAX:
         raise UserError(f"--agents takes 1 to {AGENTS_MAX}, not {options.agents}")
-    return options._replace(docker_registry=_registry(options.docker_registry))
+    return options._replace(
+        docker_registry=_registry(options.docker_registry),
+        secrets_dir=_secrets(options.secrets_dir),
+    )
 
 
 def _registry(text: str) -> str:
@@ -177,6 +183,15 @@ def _registry(text: str) -> str:
         raise UserError(
             f"--docker-registry {text} is neither a directory of images nor a URL (http://…)"
         )
+    return str(path)
+
+
+def _secrets(text: str) -> str:
+    if not text:
+        return text
+    path = Path(text).expanduser().absolute()
+    if not path.is_dir():
+        raise UserError(f"--secrets-dir {text} is no directory: make it, with a file per secret")
     return str(path)
 
 

@@ -157,7 +157,12 @@ class Spec(Struct, frozen=True, kw_only=True):
     """Run `command` by /bin/sh -c."""
     environment: dict[str, str] = {}
     user: str | None = None
+    """Who it runs as: of image containers a name of the image, and None the image's own."""
+    machine_user: str | None = None
+    """A user of the machine, by whose numbers an image container runs where `user` is None."""
     working_directory: str | None = None
+    default_directory: str = "/"
+    """Where it runs in an image that names no directory, if it names none itself."""
     image: str | None = None
     """An image reference; None for a plain process."""
     image_cached: bool = True

@@ -81,6 +81,7 @@ def _complete(draft: Draft, default_network: str) -> Draft:
     full = dict(draft) | _VERSION_FIELDS
     network_drafts.complete(full, default_network)
     full.setdefault("role", "*")
+    full.setdefault("secrets", {})
     full.setdefault("unreachableStrategy", {"inactiveAfterSeconds": 0, "expungeAfterSeconds": 0})
     capacity = 0.0 if is_single_instance(full) else 1.0
     full.setdefault(

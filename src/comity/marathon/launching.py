@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comity.core.ids import AgentId, TaskId
-from comity.marathon import networking
+from comity.marathon import networking, secrets
 from comity.policy.placement import Fit
 from comity.wire.marathon import apps, ids
-from comity.wire.marathon.apps import App, Docker
+from comity.wire.marathon.apps import App, Docker, EnvSecret
 from comity.wire.mesos import v1
-from comity.wire.mesos.base import UNLIMITED, Parameter, Secret, SecretReference
+from comity.wire.mesos.base import UNLIMITED, Parameter
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
 from comity.wire.mesos.containers import (
     Credential,
@@ -69,9 +69,11 @@ def resources(fit: Fit) -> tuple[v1.Resource, ...]:
     return tuple(found)
 
 
-def environment(app: App, task_id: str, host: str, ports: Sequence[int]) -> dict[str, str]:
+def environment(
+    app: App, task_id: str, host: str, ports: Sequence[int]
+) -> dict[str, str | EnvSecret]:
     """Return a task's environment; what the app itself sets wins."""
-    found = {
+    found: dict[str, str | EnvSecret] = {
         "MESOS_TASK_ID": task_id,
         "MARATHON_APP_ID": app.id,
         "MARATHON_APP_VERSION": app.version,
@@ -100,10 +102,9 @@ def label_environment(labels: Mapping[str, str]) -> dict[str, str]:
     return {"MARATHON_APP_LABELS": " ".join(passed)} | found
 
 
-def _command(app: App, env: Mapping[str, str]) -> v1.CommandInfo:
-    variables = tuple(v1.Variable(name=name, value=value) for name, value in env.items())
+def _command(app: App, env: Mapping[str, str | EnvSecret]) -> v1.CommandInfo:
     fields: dict[str, Any] = {
-        "environment": v1.Environment(variables=variables),
+        "environment": v1.Environment(variables=secrets.variables(env, app.secrets)),
         "uris": uris(app.fetch),
         "user": app.user,
     }
@@ -136,10 +137,7 @@ def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
         return v1.ContainerInfo(type="MESOS", tty_info=terminal) if terminal is not None else None
     fields: dict[str, Any] = {
         "tty_info": terminal,
-        "volumes": tuple(
-            Volume(container_path=one.container_path, host_path=one.host_path, mode=one.mode)
-            for one in given.volumes
-        ),
+        "volumes": tuple(_volume(app, one) for one in given.volumes),
         "linux_info": linux_info(given.linux_info) if given.linux_info is not None else None,
         "network_infos": networking.network_infos(app, ports),
     }
@@ -155,18 +153,22 @@ def _container(app: App, ports: Sequence[int]) -> v1.ContainerInfo | None:
     return v1.ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), **fields)
 
 
+def _volume(app: App, given: apps.Volume) -> Volume:
+    if given.secret is not None:
+        return secrets.volume(app.secrets, given.secret, given.container_path)
+    mode = given.mode or "RW"
+    return Volume(container_path=given.container_path, host_path=given.host_path, mode=mode)
+
+
 def _docker_image(app: App, docker: Docker) -> DockerImage:
     """Return an image with who pulls it."""
     credential, config = docker.credential, docker.pull_config
-    named = app.secrets.get(config.secret) if config is not None else None
     return DockerImage(
         name=docker.image,
         credential=Credential(principal=credential.principal, secret=credential.secret)
         if credential is not None
         else None,
-        config=Secret(type="REFERENCE", reference=SecretReference(name=named.source))
-        if named is not None
-        else None,
+        config=secrets.reference(app.secrets, config.secret) if config is not None else None,
     )
 
 

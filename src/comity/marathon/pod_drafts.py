@@ -38,6 +38,7 @@ def _complete(draft: Draft, default_network: str) -> Draft:
     full["executorResources"] = full.get("executorResources") or dict(_EXECUTOR)
     full.setdefault("role", "*")
     full.setdefault("volumes", [])
+    full.setdefault("secrets", {})
     full["networks"] = network_drafts.named(full.get("networks") or [], default_network)
     modes = {one["mode"] for one in full["networks"]}
     full["containers"] = [

@@ -7,12 +7,21 @@ container is a task nested in it, with resources of its own.
 from typing import Any
 
 from comity.core.ids import AgentId, TaskId
-from comity.marathon import launching, pod_networking
+from comity.marathon import launching, pod_networking, secrets
 from comity.marathon.pod_networking import Opened
 from comity.marathon.state import Instance, Part
 from comity.policy.placement import Fit
 from comity.wire.marathon import ids
-from comity.wire.marathon.pods import Image, MesosCommand, Pod, PodContainer, PodHealthCheck
+from comity.wire.marathon.apps import EnvSecret
+from comity.wire.marathon.pods import (
+    Image,
+    MesosCommand,
+    Pod,
+    PodContainer,
+    PodHealthCheck,
+    PodVolume,
+    VolumeMount,
+)
 from comity.wire.mesos import v1
 from comity.wire.mesos.checks import HttpCheckInfo, TcpCheckInfo
 from comity.wire.mesos.containers import (
@@ -115,7 +124,7 @@ def _task(
 
 def _environment(
     pod: Pod, container: PodContainer, task_id: str, instance: Instance
-) -> dict[str, str]:
+) -> dict[str, str | EnvSecret]:
     """Return a container's environment; unlike an app's, what Marathon sets wins, as there."""
     asked = container.resources
     return {
@@ -136,10 +145,9 @@ def _environment(
     }
 
 
-def _command(pod: Pod, container: PodContainer, env: dict[str, str]) -> v1.CommandInfo:
-    variables = tuple(v1.Variable(name=name, value=value) for name, value in env.items())
+def _command(pod: Pod, container: PodContainer, env: dict[str, str | EnvSecret]) -> v1.CommandInfo:
     fields: dict[str, Any] = {
-        "environment": v1.Environment(variables=variables),
+        "environment": v1.Environment(variables=secrets.variables(env, pod.secrets)),
         "uris": launching.uris(container.artifacts),
         "user": container.user or pod.user,
     }
@@ -157,14 +165,11 @@ def _command(pod: Pod, container: PodContainer, env: dict[str, str]) -> v1.Comma
 
 
 def _container(pod: Pod, container: PodContainer) -> v1.ContainerInfo:
-    hosts = {one.name: one.host for one in pod.volumes}
-    volumes = tuple(
-        _volume(one.name, hosts[one.name], one.mount_path, "RO" if one.read_only else "RW")
-        for one in container.volume_mounts
-    )
+    known = {one.name: one for one in pod.volumes}
+    volumes = tuple(_volume(pod, known[one.name], one) for one in container.volume_mounts)
     return v1.ContainerInfo(
         type="MESOS",
-        mesos=MesosInfo(image=_image(container.image)) if container.image is not None else None,
+        mesos=MesosInfo(image=_image(pod, container.image)) if container.image else None,
         volumes=volumes,
         linux_info=launching.linux_info(
             container.linux_info, share_cgroups=pod.legacy_shared_cgroups
@@ -173,19 +178,25 @@ def _container(pod: Pod, container: PodContainer) -> v1.ContainerInfo:
     )
 
 
-def _volume(name: str, host: str | None, path: str, mode: str) -> Volume:
-    """Return a mount of the host's directory, or of one that the instance's executor has."""
-    if host is not None:
-        return Volume(container_path=path, host_path=host, mode=mode)
-    shared = SandboxPath(type="PARENT", path=f"volumes/{name}")
+def _volume(pod: Pod, given: PodVolume, mount: VolumeMount) -> Volume:
+    """Return a mount: of the host's, of one that the instance's executor has, or of a secret."""
+    path, mode = mount.mount_path, "RO" if mount.read_only else "RW"
+    if given.secret is not None:
+        return secrets.volume(pod.secrets, given.secret, path)
+    if given.host is not None:
+        return Volume(container_path=path, host_path=given.host, mode=mode)
+    shared = SandboxPath(type="PARENT", path=f"volumes/{given.name}")
     source = VolumeSource(type="SANDBOX_PATH", sandbox_path=shared)
     return Volume(container_path=path, source=source, mode=mode)
 
 
-def _image(image: Image) -> MesosImage:
-    return MesosImage(
-        type=image.kind, docker=DockerImage(name=image.id), cached=not image.force_pull
+def _image(pod: Pod, image: Image) -> MesosImage:
+    login = image.pull_config
+    docker = DockerImage(
+        name=image.id,
+        config=secrets.reference(pod.secrets, login.secret) if login is not None else None,
     )
+    return MesosImage(type=image.kind, docker=docker, cached=not image.force_pull)
 
 
 def _health_check(given: PodHealthCheck | None, endpoints: list[Opened]) -> v1.HealthCheck | None:

@@ -7,7 +7,7 @@ As in `rules`: all that is wrong is found in one pass, and texts and paths of Ma
 from collections.abc import Iterator
 from typing import Any
 
-from comity.marathon import networking
+from comity.marathon import networking, secrets
 from comity.marathon.rules import check_limits, constraint_error, reserved_text
 from comity.wire.marathon import ids
 from comity.wire.marathon.errors import invalid
@@ -15,11 +15,7 @@ from comity.wire.marathon.reads import Errors, note
 
 Draft = dict[str, Any]
 
-_SECRETS = "Feature secrets is not enabled: pass plain environment values instead"
-_UNSUPPORTED_VOLUME = {
-    "persistent": "persistent volumes are not supported yet; use a volume with host",
-    "secret": "Feature secrets is not enabled: use a volume with host, or environment values",
-}
+_PERSISTENT = "persistent volumes are not supported yet; use a volume with host"
 _GPUS = "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)"
 _NUL = "must not contain a NUL character"
 _NAME_REQUIRED = "Network name must be specified when container network is selected."
@@ -39,9 +35,7 @@ def check(pod: Draft) -> None:
     """
     errors: Errors = {}
     _check_id(pod["id"], errors)
-    if pod.pop("secrets", None):
-        note(errors, "/secrets", _SECRETS)
-    _check_texts(pod, "", errors)
+    _check_texts(pod, "", pod["secrets"], errors)
     _check_volumes(pod, errors)
     _check_networks(pod["networks"], errors)
     for index, container in enumerate(pod["containers"]):
@@ -65,16 +59,16 @@ def _check_id(pod_id: str, errors: Errors) -> None:
         note(errors, "/id", reserved_text())
 
 
-def _check_texts(one: Draft, path: str, errors: Errors) -> None:
+def _check_texts(one: Draft, path: str, declared: Draft, errors: Errors) -> None:
     """Check the user and the environment of a pod or a container."""
     if one.get("user") == "":
         note(errors, f"{path}/user", "must not be empty")
     elif "\0" in (one.get("user") or ""):
         note(errors, f"{path}/user", _NUL)
-    for name, value in one.get("environment", {}).items():
-        if isinstance(value, dict):
-            note(errors, f"{path}/environment/{name}", _SECRETS)
-        elif "\0" in value:
+    environment = one.get("environment", {})
+    secrets.check_environment(environment, declared, f"{path}/environment", errors)
+    for name, value in environment.items():
+        if isinstance(value, str) and "\0" in value:
             note(errors, f"{path}/environment/{name}", _NUL)
         if not name or "=" in name or "\0" in name:
             text = f"{name!r} is not a name for an environment variable"
@@ -85,9 +79,12 @@ def _check_volumes(pod: Draft, errors: Errors) -> None:
     mounted = {mount["name"] for one in pod["containers"] for mount in one.get("volumeMounts", ())}
     for index, volume in enumerate(pod["volumes"]):
         path = f"/volumes({index})"
-        for name, text in _UNSUPPORTED_VOLUME.items():
-            if volume.pop(name, None) is not None:
-                note(errors, f"{path}/{name}", text)
+        if volume.pop("persistent", None) is not None:
+            note(errors, f"{path}/persistent", _PERSISTENT)
+        if volume.get("secret") is not None:
+            secrets.check_volume(volume["secret"], pod["secrets"], f"{path}/secret", errors)
+            if volume.get("host"):
+                note(errors, f"{path}/host", "must be empty where there is a secret")
         if volume["name"] not in mounted:
             note(errors, path, "volume must be referenced by at least one container")
         if "\0" in volume.get("host", ""):
@@ -122,7 +119,7 @@ def _repeats(items: list[Any]) -> bool:
 
 
 def _check_container(pod: Draft, container: Draft, path: str, errors: Errors) -> None:
-    _check_texts(container, path, errors)
+    _check_texts(container, path, pod["secrets"], errors)
     _check_commands(container, path, errors)
     if len(pod["id"]) + len(container["name"]) > _NAMES_LENGTH_MAX:
         text = f"must not have more than {_NAMES_LENGTH_MAX} characters together with the pod's id"
@@ -132,7 +129,10 @@ def _check_container(pod: Draft, container: Draft, path: str, errors: Errors) ->
     if container.pop("check", None):
         text = "generic checks are not supported yet; use healthCheck"
         note(errors, f"{path}/check", text)
-    _check_image(container, path, errors)
+    image = container.get("image") or {}
+    secrets.check_pull_config(image, pod["secrets"], f"{path}/image", errors)
+    if "\0" in image.get("id", ""):
+        note(errors, f"{path}/image/id", _NUL)
     limits = container.get("resourceLimits") or {}
     check_limits(limits, container["resources"], f"{path}/resourceLimits", errors)
     if limits and pod.get("legacySharedCgroups"):
@@ -168,18 +168,6 @@ def _check_commands(container: Draft, path: str, errors: Errors) -> None:
         command = one["command"] if one is not None else {}
         if "\0" in command.get("shell", "") or any("\0" in arg for arg in command.get("argv", ())):
             note(errors, f"{where}/command", _NUL)
-
-
-def _check_image(container: Draft, path: str, errors: Errors) -> None:
-    image = container.get("image") or {}
-    if image.pop("pullConfig", None):
-        text = (
-            "Feature secrets is not enabled: have the agents log in to the registry "
-            "(--docker_config)"
-        )
-        note(errors, f"{path}/image/pullConfig", text)
-    if "\0" in image.get("id", ""):
-        note(errors, f"{path}/image/id", _NUL)
 
 
 def _check_endpoint(pod: Draft, endpoint: Draft, path: str, errors: Errors) -> None:

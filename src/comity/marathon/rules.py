@@ -7,7 +7,7 @@ paths of Marathon's own rules are Marathon's, since scripts and tests compare th
 import re
 from typing import Any
 
-from comity.marathon import network_drafts
+from comity.marathon import network_drafts, secrets
 from comity.wire.marathon import ids
 from comity.wire.marathon.errors import invalid
 from comity.wire.marathon.reads import Errors, note
@@ -38,9 +38,7 @@ _UNSUPPORTED = {
 _UNSUPPORTED_VOLUME = {
     "persistent": "persistent volumes are not supported yet; use a hostPath",
     "external": "there are no volume drivers; use a hostPath",
-    "secret": "secrets are not supported yet; use a hostPath",
 }
-_PLAIN_ONLY = "secrets as variables are not supported yet; pass plain values"
 
 
 def check(app: Draft) -> None:
@@ -54,6 +52,7 @@ def check(app: Draft) -> None:
     _check_unsupported(app, errors)
     _check_command(app, errors)
     _check_texts(app, errors)
+    secrets.check_environment(app.get("env", {}), app["secrets"], "/env", errors)
     _check_container(app, errors)
     check_limits(app.get("resourceLimits") or {}, app, "/resourceLimits", errors)
     network_drafts.check(app, errors)
@@ -87,9 +86,6 @@ def reserved_text() -> str:
 
 def _check_unsupported(app: Draft, errors: Errors) -> None:
     _refuse_known(app, _UNSUPPORTED, "", errors)
-    for name, value in app.get("env", {}).items():
-        if isinstance(value, dict):
-            note(errors, f"/env/{name}", _PLAIN_ONLY)
     if app["gpus"] > 0:
         note(
             errors,
@@ -132,7 +128,7 @@ def _check_container(app: Draft, errors: Errors) -> None:
     container = app.get("container")
     if not container:
         return
-    _check_volumes(container, errors)
+    _check_volumes(container, app["secrets"], errors)
     docker = container.get("docker")
     if docker is None:
         if container["type"] == "DOCKER":
@@ -152,16 +148,21 @@ def _check_puller(container: Draft, docker: Draft, app: Draft, errors: Errors) -
             note(errors, f"/container/docker/{name}", text)
     elif len(given) > 1:
         note(errors, "/container/docker", "must have only one of credential and pullConfig")
-    elif given == ["pullConfig"] and docker["pullConfig"]["secret"] not in app["secrets"]:
-        text = "must refer to an existing secret of the app"
-        note(errors, "/container/docker/pullConfig/secret", text)
+    else:
+        secrets.check_pull_config(docker, app["secrets"], "/container/docker", errors)
 
 
-def _check_volumes(container: Draft, errors: Errors) -> None:
+def _check_volumes(container: Draft, declared: Draft, errors: Errors) -> None:
     for index, volume in enumerate(container["volumes"]):
         path = f"/container/volumes({index})"
+        is_refused = bool(set(volume) & set(_UNSUPPORTED_VOLUME))
         _refuse_known(volume, _UNSUPPORTED_VOLUME, path, errors)
-        if not volume.get("hostPath") and not set(volume) & set(_UNSUPPORTED_VOLUME):
+        if volume.get("secret") is not None:
+            secrets.check_volume(volume["secret"], declared, path, errors)
+            volume.pop("mode", None)  # its default means nothing here
+            if volume.get("hostPath"):
+                note(errors, f"{path}/hostPath", "must be empty where there is a secret")
+        elif not volume.get("hostPath") and not is_refused:
             note(errors, f"{path}/hostPath", "not defined")
 
 

@@ -1,6 +1,7 @@
 """What ContainerInfo says of isolation, seen from within containers of an image made here."""
 
 import json
+import pwd
 
 import pytest
 
@@ -86,6 +87,37 @@ async def test_users_and_groups_come_from_the_image(kernel):
     assert text == "web\nlogs\n"
     _, text = await run(kernel, "number", "id -u; id -g", user="4000:4001")
     assert text == "4000\n4001\n"
+
+
+async def test_mesos_starts_in_the_sandbox_and_docker_in_the_root(kernel):
+    """Unless the image names a directory (containerizer.cpp, `_launch`)."""
+    look = "pwd; touch made && ls made"
+    _, text = await run(kernel, "mesos", look)
+    assert text == "/mnt/mesos/sandbox\nmade\n"
+    _, text = await run(kernel, "user", look, user="web")
+    assert text == "/mnt/mesos/sandbox\nmade\n"
+    _, text = await run_docker(kernel, "docker", "pwd")
+    assert text == "/\n"
+
+
+async def test_a_framework_runs_images_as_its_own_user(kernel):
+    """So access control lists of users hold in images, too; root leaves it to the image."""
+    async with kernel.scheduler(user="nobody") as mesos:
+        for name in ("box", "web"):
+            await mesos.launch({"id": name, **image(name, value="id -u; touch made && ls made")})
+            await mesos.until_state(name, S.FINISHED)
+            assert output(kernel, name) == f"{pwd.getpwnam('nobody').pw_uid}\nmade\n"
+        await mesos.launch({"id": "named", **image("box", value="id -un", user="web")})
+        await mesos.until_state("named", S.FINISHED)
+        assert output(kernel, "named") == "web\n"
+
+
+async def test_what_was_fetched_is_run_by_its_name(kernel, tmp_path):
+    program = tmp_path / "hello.sh"
+    program.write_text("#!/bin/sh\necho hello from $PWD\n")
+    uri = v1.URI(value=str(program), executable=True)
+    _, text = await run(kernel, "t", "./hello.sh", uris=(uri,))
+    assert text == "hello from /mnt/mesos/sandbox\n"
 
 
 @pytest.mark.parametrize("user", ["nobody-here", "web:nogroup"])

@@ -187,10 +187,26 @@ RULES = [
     ({"env": {"A=B": "x"}}, "/env", "not a name"),
     (
         {"container": {"type": "MESOS", "docker": {"image": "x", "pullConfig": {"secret": "s"}}}},
-        "/container/docker/pullConfig/secret",
+        "/container/docker/pullConfig",
         "must refer to an existing secret",
     ),
-    ({"env": {"A": {"secret": "s"}}}, "/env/A", "not supported"),
+    ({"env": {"A": {"secret": "s"}}}, "/env/A/secret", "an undefined secret"),
+    (
+        {"container": {"type": "MESOS", "volumes": [{"containerPath": "p", "secret": "s"}]}},
+        "/container/volumes(0)",
+        "volume.secret must refer to an existing secret",
+    ),
+    (
+        {
+            "container": {
+                "type": "MESOS",
+                "volumes": [{"containerPath": "p", "secret": "s", "hostPath": "/x"}],
+            },
+            "secrets": {"s": {"source": "s"}},
+        },
+        "/container/volumes(0)/hostPath",
+        "must be empty",
+    ),
     ({"residency": {}, "readinessChecks": [{}]}, "/readinessChecks", "not supported"),
     ({"networks": [{"mode": "container"}]}, "/networks(0)/name", "not defined"),
     ({"networks": [{"mode": "host"}, {"mode": "container", "name": "x"}]}, "/networks", "exclude"),

@@ -133,8 +133,20 @@ def test_a_pod_answers_with_its_defaults() -> None:
 PRIVATE = {"kind": "DOCKER", "id": "x", "pullConfig": {"secret": "s"}}
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"id": "p"}, "/id", "Path needs to be absolute"),
-    ({"secrets": {"s": {"source": "/s"}}}, "/secrets", "Feature secrets is not enabled"),
-    ({"environment": {"A": {"secret": "s"}}}, "/environment/A", "Feature secrets is not enabled"),
+    ({"environment": {"A": {"secret": "s"}}}, "/environment/A/secret", "an undefined secret"),
+    (
+        {"containers": [container("a", environment={"A": {"secret": "s"}})]},
+        "/containers(0)/environment/A/secret",
+        "an undefined secret",
+    ),
+    (
+        {
+            "volumes": [{"name": "v", "secret": "s"}],
+            "containers": [container("a", volumeMounts=[{"name": "v", "mountPath": "v"}])],
+        },
+        "/volumes(0)/secret",
+        "volume.secret must refer to an existing secret",
+    ),
     ({"role": "dev"}, "/role", "not available"),
     ({"volumes": [{"name": "v"}]}, "/volumes(0)", "must be referenced by at least one"),
     ({"networks": [{"mode": "container"}]}, "/networks", "Network name must be specified"),
@@ -157,7 +169,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
             ]
         },
         "/containers(0)/image/pullConfig",
-        "Feature secrets is not enabled",
+        "pullConfig.secret must refer to an existing secret",
     ),
     (
         {"containers": [container("a", healthCheck={"tcp": {"endpoint": "web"}})]},

@@ -26,6 +26,7 @@ class Options(NamedTuple):
         auth: Whether the gateway asks for a login.
         docker_registry: A directory of OCI layouts or a registry's URL, "" for none.
         forbid_host_image: Whether agents refuse the image name `host`.
+        secrets_dir: A directory of the secrets that apps and tasks name, "" for none.
     """
 
     agents: int = 2
@@ -37,6 +38,7 @@ class Options(NamedTuple):
     auth: bool = False
     docker_registry: str = ""
     forbid_host_image: bool = False
+    secrets_dir: str = ""
 
 
 FIXED = ("agents", "cpus", "mem", "disk")
@@ -147,6 +149,8 @@ def _agent_arguments(options: Options, master: str, resources: str) -> list[str]
         arguments += ["--docker-registry", options.docker_registry]
     if options.forbid_host_image:
         arguments.append("--forbid-host-image")
+    if options.secrets_dir:
+        arguments += ["--secrets-dir", options.secrets_dir]
     return arguments
 
 

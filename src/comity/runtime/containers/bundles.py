@@ -80,7 +80,7 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
         ContainerRefused: it asks for what the image or this machine does not have.
     """
     own = spec.isolation
-    who = users.find(spec.user or image.user, place.root, own.groups)
+    who = users.of(spec, image.user, place.root)
     check_user(own, who.uid)
     identity: dict[str, Any] = {"uid": who.uid, "gid": who.gid}
     if who.groups:
@@ -90,7 +90,7 @@ def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:
         "user": identity,
         "args": arguments(spec, image),
         "env": environment(spec, image, who.home),
-        "cwd": spec.working_directory or image.working_directory or "/",
+        "cwd": spec.working_directory or image.working_directory or spec.default_directory,
         "capabilities": capabilities.sets(own),
         "noNewPrivileges": own.no_new_privileges,
     }

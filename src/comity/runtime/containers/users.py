@@ -2,10 +2,12 @@
 
 import errno
 import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from comity.core.containers import Spec
 from comity.runtime.containers.errors import ContainerRefused
 
 
@@ -16,6 +18,25 @@ class Identity(NamedTuple):
     gid: int
     groups: tuple[int, ...]
     home: str
+
+
+def of(spec: Spec, image_user: str, root: Path) -> Identity:
+    """Return who a container runs as: who it says, else the machine's user, else the image's.
+
+    Raises:
+        ContainerRefused: there is no such user.
+    """
+    groups = spec.isolation.groups
+    if spec.user or not spec.machine_user:
+        return find(spec.user or image_user, root, groups)
+    try:
+        known = pwd.getpwnam(spec.machine_user)
+    except KeyError:
+        raise ContainerRefused(
+            f"user '{spec.machine_user}' does not exist on this machine: make it, or name one of "
+            "the image in the command"
+        ) from None
+    return find(f"{known.pw_uid}:{known.pw_gid}", root, groups)
 
 
 def find(text: str, root: Path, more: tuple[int, ...] = ()) -> Identity:

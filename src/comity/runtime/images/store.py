@@ -295,7 +295,7 @@ class ImageStore:
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
             environment=tuple(config.get("Env") or ()),
-            working_directory=config.get("WorkingDir") or "/",
+            working_directory=config.get("WorkingDir") or "",
             user=config.get("User") or "",
         )
 

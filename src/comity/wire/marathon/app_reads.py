@@ -104,6 +104,10 @@ _PARAMETER = record(
     }
 )
 
+PULL_CONFIG = record({"secret": Field(string(min_length=1), required=True)})
+
+SECRETS = mapping(record({"source": Field(string(min_length=1), required=True)}))
+
 _VOLUME = record(
     {
         "containerPath": Field(string(min_length=1), required=True),
@@ -111,7 +115,7 @@ _VOLUME = record(
         "mode": Field(literal("RO", "RW"), default="RW"),
         "persistent": Field(anything),
         "external": Field(anything),
-        "secret": Field(anything),
+        "secret": Field(string(min_length=1)),
     }
 )
 
@@ -142,7 +146,7 @@ _DOCKER = record(
         "credential": Field(
             record({"principal": Field(string(), required=True), "secret": Field(string())})
         ),
-        "pullConfig": Field(record({"secret": Field(string(min_length=1), required=True)})),
+        "pullConfig": Field(PULL_CONFIG),
     }
 )
 
@@ -248,9 +252,7 @@ FIELDS: dict[str, Field] = {
     "residency": Field(anything),
     "resourceLimits": Field(LIMITS),
     "role": Field(string(min_length=1)),
-    "secrets": Field(
-        mapping(record({"source": Field(string(min_length=1), required=True)})), default={}
-    ),
+    "secrets": Field(SECRETS, default={}),
     "taskKillGracePeriodSeconds": Field(_SECONDS),
     "tty": Field(boolean),
     "unreachableStrategy": Field(unreachable),

@@ -85,11 +85,15 @@ class Parameter(Wire, frozen=True, kw_only=True):
 
 
 class Volume(Wire, frozen=True, kw_only=True):
-    """A path of the agent's machine that a container sees; a relative one is in its sandbox."""
+    """A path of the agent's machine that a container sees, or one of the app's secrets as a file.
+
+    A relative host path is in the sandbox. A secret has neither a host path nor a mode.
+    """
 
     container_path: str
-    host_path: str
-    mode: Literal["RO", "RW"]
+    host_path: str | None = None
+    mode: Literal["RO", "RW"] | None = None
+    secret: str | None = None
 
 
 class Seccomp(Wire, frozen=True, kw_only=True):
@@ -129,6 +133,12 @@ class Credential(Wire, frozen=True, kw_only=True):
 
 class PullConfig(Wire, frozen=True, kw_only=True):
     """The name of the app's secret that is a docker config."""
+
+    secret: str
+
+
+class EnvSecret(Wire, frozen=True, kw_only=True):
+    """A variable whose value is the secret of this name."""
 
     secret: str
 
@@ -203,7 +213,7 @@ class App(Wire, frozen=True, kw_only=True):
     cpus: float
     dependencies: tuple[str, ...] = ()
     disk: float
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str | EnvSecret] = field(default_factory=dict)
     executor: str
     fetch: tuple[Artifact, ...] = ()
     gpus: int

@@ -13,6 +13,8 @@ from comity.wire.marathon.app_reads import (
     LABELS,
     LIMITS,
     LINUX_INFO,
+    PULL_CONFIG,
+    SECRETS,
     env_value,
     unreachable,
 )
@@ -88,7 +90,7 @@ _IMAGE = record(
         "kind": Field(caseless("DOCKER"), required=True),
         "id": Field(_FILE, required=True),
         "forcePull": Field(boolean),
-        "pullConfig": Field(anything),
+        "pullConfig": Field(PULL_CONFIG),
         "labels": Field(LABELS),
     }
 )
@@ -148,7 +150,7 @@ _VOLUME = record(
         "name": Field(_NAME, required=True),
         "host": Field(string(min_length=1)),
         "persistent": Field(anything),
-        "secret": Field(anything),
+        "secret": Field(string(min_length=1)),
     }
 )
 
@@ -219,7 +221,7 @@ NEW_POD: Reader = record(
             )
         ),
         "scheduling": Field(_SCHEDULING),
-        "secrets": Field(mapping(anything)),
+        "secrets": Field(SECRETS, default={}),
         "volumes": Field(array(_VOLUME)),
         "networks": Field(array(_NETWORK)),
         "executorResources": Field(record(_EXECUTOR_FIELDS)),

@@ -13,10 +13,13 @@ from msgspec import field
 from comity.wire.marathon.apps import (
     App,
     Artifact,
+    EnvSecret,
     HealthCheck,
     LinuxInfo,
     Network,
+    PullConfig,
     ResourceLimits,
+    SecretSource,
     UnreachableStrategy,
     UpgradeStrategy,
     VersionInfo,
@@ -47,6 +50,7 @@ class Image(Wire, frozen=True, kw_only=True):
     kind: Literal["DOCKER"]
     id: str
     force_pull: bool | None = None
+    pull_config: PullConfig | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -117,10 +121,14 @@ class VolumeMount(Wire, frozen=True, kw_only=True):
 
 
 class PodVolume(Wire, frozen=True, kw_only=True):
-    """A directory for the pod's containers: the instance's own, or with `host` the agent's."""
+    """A directory for the pod's containers: the instance's own, or with `host` the agent's.
+
+    With `secret` it is a file with one of the pod's secrets.
+    """
 
     name: str
     host: str | None = None
+    secret: str | None = None
 
 
 class Lifecycle(Wire, frozen=True, kw_only=True):
@@ -139,7 +147,7 @@ class PodContainer(Wire, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
     linux_info: LinuxInfo | None = None
     image: Image | None = None
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str | EnvSecret] = field(default_factory=dict)
     user: str | None = None
     health_check: PodHealthCheck | None = None
     volume_mounts: tuple[VolumeMount, ...] = ()
@@ -196,8 +204,9 @@ class Pod(Wire, frozen=True, kw_only=True):
     version: str = ""
     user: str | None = None
     containers: tuple[PodContainer, ...]
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str | EnvSecret] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, SecretSource] = field(default_factory=dict)
     scaling: Scaling
     scheduling: Scheduling
     volumes: tuple[PodVolume, ...] = ()
