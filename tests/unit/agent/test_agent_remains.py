@@ -12,7 +12,7 @@ from comity.agent.inputs import (
     SessionOver,
     WaitAsked,
 )
-from comity.agent.outbox import DestroyContainer, RemoveSandbox
+from comity.agent.outbox import DestroyContainer, LaunchContainer, RemoveSandbox
 from comity.wire.mesos import operator, v1
 from comity.wire.mesos.containers import ContainerID
 from support.agent_world import AgentWorld, info
@@ -123,3 +123,40 @@ def test_who_waits_for_a_session_hears_of_its_end_even_when_the_task_is_forgotte
     assert name in [each.container_id for each in world.asked(DestroyContainer)]
     assert is_known(world, name) == (False, False)
     world.step(ContainerExited(name, 9))  # harmless, when it comes
+
+
+@pytest.fixture
+def asked(world):
+    """Ask for a container nested in a task's, as an executor does; it is on its way."""
+    task = world.run()
+    world.step(ContainerStarted(task, 42))
+    body = operator.LaunchContainerBody(
+        container_id=ContainerID(value="n", parent=ContainerID(value=task)),
+        command=v1.CommandInfo(value="sleep 9"),
+    )
+    ask = ContainerAsked(7, f"{task}.n", body)
+    world.step(ask)
+    assert [each.spec.id for each in world.asked(LaunchContainer)][-1:] == [ask.container_id]
+    return ask
+
+
+def test_a_launch_that_died_with_the_agent_is_made_when_it_is_asked_for_again(world, asked):
+    name = asked.container_id
+    world.restart(running={name.rpartition(".")[0]: 42})
+    assert is_known(world, name) == (False, False)
+    assert world.asked(DestroyContainer) == [DestroyContainer(name, has_image=False)]
+    world.step(asked)
+    assert [each.spec.id for each in world.asked(LaunchContainer)] == [name]
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+def test_one_that_had_run_is_not_made_again(world, asked, was_told):
+    name = asked.container_id
+    if was_told:
+        world.step(ContainerStarted(name, 43))
+    ended = {} if was_told else {name: 0}  # by whom was told the launcher may have been, too
+    world.restart(running={name.rpartition(".")[0]: 42}, exited=ended)
+    world.asked(LaunchContainer)
+    world.step(asked)
+    assert world.asked(LaunchContainer) == []
+    assert world.agent.state.containers[name].phase == "EXITED"

@@ -133,6 +133,10 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
     for container in found:
         if container.id in item.running or not container.has_process:
             _resume_container(state, container, now, out)
+        elif _was_never_told(container) and container.id not in item.exited:
+            text = "the agent restarted before the container was started"
+            on_container_failed(state, ContainerFailed(container.id, text), now, out)
+            continue
         else:
             status = item.exited.get(container.id)
             if item.rebooted and container.executor is not None:
@@ -148,6 +152,12 @@ def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outb
         if executor.is_orphaned:
             killing.shut_down(state, executor, now, out)
         playing.settle(state, executor, now, out)
+
+
+def _was_never_told(container: Container) -> bool:
+    """Whether who launched a container has had no answer: it asks again, and then is to have it."""
+    asked = container.executor is None and container.task is None
+    return asked and container.phase == "STARTING" and not container.spec.is_session
 
 
 def _end_stray(state: State, container_id: str, out: Outbox) -> None:

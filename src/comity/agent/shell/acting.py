@@ -134,6 +134,8 @@ class Actor:
 
     async def _start(self, effect: LaunchContainer) -> None:
         spec = self._with_token(effect.spec)
+        if (going := self._going.get(spec.id)) is not None:
+            await going.wait()  # an earlier one of the same name, that did not start
         try:
             if effect.uris:
                 spec.sandbox.mkdir(parents=True, exist_ok=True)
