@@ -103,10 +103,12 @@ async def test_mesos_starts_in_the_sandbox_and_docker_in_the_root(kernel):
 async def test_a_framework_runs_images_as_its_own_user(kernel):
     """So access control lists of users hold in images, too; root leaves it to the image."""
     async with kernel.scheduler(user="nobody") as mesos:
+        nobody = f"{pwd.getpwnam('nobody').pw_uid}\n"
         for name in ("box", "web"):
-            await mesos.launch({"id": name, **image(name, value="id -u; touch made && ls made")})
+            script = 'id -u; touch "$MESOS_SANDBOX/made"'
+            await mesos.launch({"id": name, **image(name, value=script)})
             await mesos.until_state(name, S.FINISHED)
-            assert output(kernel, name) == f"{pwd.getpwnam('nobody').pw_uid}\nmade\n"
+            assert output(kernel, name) == nobody
         await mesos.launch({"id": "named", **image("box", value="id -un", user="web")})
         await mesos.until_state("named", S.FINISHED)
         assert output(kernel, "named") == "web\n"
