@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORK_DIR ?= .comity
 CHECKED := src tools tests bench examples
 
-.PHONY: help venv packages clients kubectl up down status lint test test-fast sim bench constraints config-docs clean
+.PHONY: help venv packages clients kubectl up down status lint test test-fast sim bench constraints docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,8 +59,9 @@ bench: venv ## compare with baselines: bare processes, Docker Swarm, textbook al
 constraints: venv ## write the installed versions to constraints.txt
 	@(head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable) > constraints.new && mv constraints.new constraints.txt
 
-config-docs: venv ## write docs/reference/config.md from the config modules
-	@$(BIN)/python tools/config_reference.py > docs/reference/config.md
+docs: venv ## write what docs/reference has of settings and commands
+	$(BIN)/python tools/config_reference.py > docs/reference/config.md
+	$(BIN)/python tools/cli_reference.py > docs/reference/cli.md
 
 clean: ## remove what the targets above made, but not a cluster's work directory
 	rm -rf .venv .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,9 +27,7 @@ def settings(component: str) -> list[tuple[str, str, str]]:
 def main() -> int:
     """Print the page."""
     print("# Settings\n")
-    print(
-        "Made by `make config-docs` from the `config.py` of each component. A flag is a setting's"
-    )
+    print("Made by `make docs` from the `config.py` of each component. A flag is a setting's")
     print("name with dashes (`--work-dir`); `comity COMPONENT --help` lists those that have one.")
     for component in COMPONENTS:
         print(f"\n## {component}\n\n| setting | default | meaning |\n| --- | --- | --- |")
