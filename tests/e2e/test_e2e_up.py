@@ -92,3 +92,31 @@ def _state(cluster):
         check=False,
     )
     return json.loads(done.stdout)["state"]
+
+
+@pytest.mark.parametrize("how", ["--detach", "--free-ports"])  # in the background or not
+def test_ctrl_c_amid_an_up_leaves_nothing(fresh, how):
+    argv = ["comity", "up", "--work-dir", str(fresh.work_dir), how, "--free-ports"]
+    argv += ["--first-agent-ip", fresh.first_agent_ip, "--cpus", "4", "--mem", "2048"]
+    person = subprocess.Popen(
+        argv, env=fresh.environment, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    eventually(lambda: len(fresh.processes()) > 3, "some of it is being started")
+    person.send_signal(signal.SIGINT)
+    assert person.wait(60) in (0, 130)
+    assert fresh.processes() == []
+    assert _state(fresh) == "stopped"
+
+
+def test_an_up_that_is_killed_amid_its_start_is_taken_down_or_over(fresh):
+    argv = ["comity", "up", "--work-dir", str(fresh.work_dir), "--free-ports"]
+    argv += ["--first-agent-ip", fresh.first_agent_ip, "--cpus", "4", "--mem", "2048"]
+    for step in ("down", "up"):
+        person = subprocess.Popen(argv, env=fresh.environment, stdout=subprocess.DEVNULL)
+        eventually(lambda: len(fresh.processes()) > 3, "some of it is being started")
+        person.kill()
+        person.wait()
+        if step == "down":
+            fresh.down()
+    fresh.up()
+    assert _state(fresh) == "running"

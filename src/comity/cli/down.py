@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from comity.cli.cluster import plan, record, strays, workdir
+from comity.cli.cluster import leftovers, plan, record, strays, workdir
 from comity.cli.up import DEFAULT_WORK_DIR
 from comity.core.errors import UserError
 
 WAIT_S = 120.0
+LAUNCHER_S = 15.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,15 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not workdir.is_ours(path):
         raise UserError(f"{path} is not a cluster's work directory; nothing to stop")
     if workdir.is_busy(path):
-        _stop_supervisor(path)
+        _wait_for_holder(path)
     return _sweep(path)
 
 
-def _stop_supervisor(path: Path) -> None:
+def _wait_for_holder(path: Path) -> None:
+    """Have the supervisor stop, or another `down` finish."""
     pid = workdir.holder(path)
     with contextlib.suppress(ProcessLookupError):
         pidfd = os.pidfd_open(pid)
-        if workdir.is_busy(path):
+        if workdir.is_busy(path) and workdir.doing_of(path) == "up":
             signal.pidfd_send_signal(pidfd, signal.SIGTERM)
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
@@ -45,30 +47,58 @@ def _stop_supervisor(path: Path) -> None:
 
 
 def _sweep(path: Path) -> int:
-    """End what a killed supervisor left. After an orderly stop nothing is found."""
-    claimed = workdir.claim(path)
+    """End what a killed supervisor left, or an orderly stop did not end."""
+    claimed = workdir.claim(path, "down")
     try:
         earlier = record.load(path)
-        if earlier is None:
-            print("nothing was running")
+        is_stopped = earlier is None or earlier.state == "stopped"
+        if is_stopped and not leftovers.find(path):
+            print("nothing was running" if earlier is None else _stopped(path))
             return 0
-        return _end(claimed, earlier)
+        problems = _end(claimed, earlier)
+        left = leftovers.settle(path)
+        if not left and earlier is not None:
+            _record_end(path, earlier)
+        return _report(path, problems, left)
     finally:
         claimed.release()
 
 
-def _end(claimed: workdir.WorkDir, earlier: record.Record) -> int:
-    problems = []
-    if earlier.state != "stopped":
-        strays.end(entry.process for entry in earlier.entries)
-        agents = [e.name for e in earlier.entries if plan.kind_of(e.name) == "agent"]
-        commands = [plan.stop_tasks_argv(claimed.path / name) for name in agents]
-        problems = strays.run_all(commands, claimed.logs / "down.log")
-        stopped = [
-            e._replace(state="stopped", process=record.Process(0, 0)) for e in earlier.entries
-        ]
-        record.save(claimed.path, earlier._replace(state="stopped", entries=stopped))
+def _end(claimed: workdir.WorkDir, earlier: record.Record | None) -> list[str]:
+    """End components, then agents' tasks; return what went wrong."""
+    recorded = [entry.process for entry in earlier.entries] if earlier is not None else []
+    strays.end({*recorded, *leftovers.components(claimed.path)})
+    commands = [plan.stop_tasks_argv(directory) for directory in leftovers.agents(claimed.path)]
+    problems = strays.run_all(commands, claimed.logs / "down.log")
+    if problems:
+        # What could not be cleaned up in order: by a signal, too, a launcher ends its tasks.
+        strays.end(leftovers.launchers(claimed.path), LAUNCHER_S)
+    return problems
+
+
+def _record_end(path: Path, earlier: record.Record) -> None:
+    nobody = record.Process(0, 0)
+    stopped = [each._replace(state="stopped", process=nobody) for each in earlier.entries]
+    try:
+        record.save(path, earlier._replace(state="stopped", entries=stopped))
+    except OSError as error:
+        print(f"{path / record.NAME} cannot be written: {error.strerror}", file=sys.stderr)
+
+
+def _report(path: Path, problems: list[str], left: list[leftovers.Left]) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"the cluster in {claimed.path} is stopped")
-    return 1 if problems else 0
+    if not left:
+        print(_stopped(path))
+        return 1 if problems else 0
+    print(f"the cluster in {path} is not stopped; left are:", file=sys.stderr)
+    for one in left:
+        print(f"  {one.what}", file=sys.stderr)
+    print("run `comity down` again; what it cannot end, end yourself:", file=sys.stderr)
+    for one in left:
+        print(f"  {one.remedy}", file=sys.stderr)
+    return 1
+
+
+def _stopped(path: Path) -> str:
+    return f"the cluster in {path} is stopped"

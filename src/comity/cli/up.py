@@ -5,13 +5,15 @@ started again in a session of its own, and this one returns when that one is rea
 """
 
 import argparse
+import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from comity.cli.cluster import banner, machine, plan, record, strays, workdir
+from comity.cli.cluster import banner, leftovers, machine, plan, record, strays, workdir
 from comity.cli.cluster.addresses import Address
 from comity.cli.cluster.plan import Options
 from comity.cli.cluster.supervisor import Contents, Supervisor
@@ -43,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     claimed = workdir.claim(path)
     try:
         return _supervise(claimed, arguments)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise workdir.unwritable(path, error) from error
+        raise
     finally:
         claimed.release()
 
@@ -102,16 +108,22 @@ def _detach(words: list[str]) -> int:
     argv = [sys.executable, "-P", "-m", "comity", "up", *kept, "--detached", str(tell)]
     pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True)
     os.close(tell)
-    if os.read(told, 1):
-        return 0
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        if os.read(told, 1):
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except KeyboardInterrupt:
+        # It is in a session of its own, where Ctrl-C does not reach it.
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _supervise(claimed: WorkDir, arguments: argparse.Namespace) -> int:
     if arguments.detached >= 0:
         os.set_inheritable(arguments.detached, False)
     earlier = record.load(claimed.path)
-    _replace_strays(earlier)
+    _replace_strays(claimed.path, earlier)
     supervisor, chosen = _prepare(claimed, arguments, earlier)
     supervisor.catch_signals()
     try:
@@ -121,15 +133,17 @@ def _supervise(claimed: WorkDir, arguments: argparse.Namespace) -> int:
             supervisor.run()
         print("stopping the cluster, its tasks too", flush=True)
     finally:
-        supervisor.stop(lambda problem: print(problem, file=sys.stderr))
-    return 0
+        is_stopped = supervisor.stop(lambda problem: print(problem, file=sys.stderr))
+        if not is_stopped:
+            text = f"not all is stopped; try `comity down --work-dir {claimed.path}`"
+            print(text, file=sys.stderr)
+    return 0 if is_stopped else 1
 
 
-def _replace_strays(earlier: record.Record | None) -> None:
+def _replace_strays(path: Path, earlier: record.Record | None) -> None:
     """End the components that an `up` without a chance to stop them left; tasks stay."""
-    if earlier is None:
-        return
-    ended = strays.end(entry.process for entry in earlier.entries)
+    recorded = [entry.process for entry in earlier.entries] if earlier is not None else []
+    ended = strays.end({*recorded, *leftovers.components(path)})
     if ended:
         print(f"took over from an earlier `up` that was killed; replaced {len(ended)} processes")
 

@@ -21,6 +21,13 @@ _KILLS = 20
 """Times that a version 1 cgroup is gone through: what is in it may fork meanwhile."""
 
 
+def agent_name(work_dir: Path) -> str:
+    """Return a short name for the agent of a directory, the same at every start."""
+    import hashlib  # not for the supervisor of a cluster, which stays resident, to hold
+
+    return hashlib.sha256(str(work_dir.resolve()).encode()).hexdigest()[:12]
+
+
 class CgroupError(ComityError):
     """A cgroup could not be made or written."""
 

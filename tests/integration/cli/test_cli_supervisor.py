@@ -1,14 +1,16 @@
 """The supervisor over real processes: start, restart, stop, and what it says when it cannot."""
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
-from comity.cli.cluster import record, strays, workdir
+from comity.cli.cluster import children, record, strays, workdir
 from comity.cli.cluster.addresses import settle
 from comity.cli.cluster.plan import Component
 from comity.cli.cluster.supervisor import Contents, Supervisor
@@ -139,3 +141,58 @@ def test_commands_that_fail_are_reported(tmp_path):
     problems = strays.run_all([bad, good], tmp_path / "log")
     assert len(problems) == 1
     assert "SystemExit(4)" in problems[0]
+
+
+def test_a_clean_up_that_failed_is_told_and_nothing_called_stopped(make, claimed):
+    cleanup = [sys.executable, "-c", "raise SystemExit('no such flag')"]
+    supervisor = make(component("master", MASTER), component("agent1", READY, cleanup))
+    assert supervisor.start()
+    said = []
+    assert not supervisor.stop(said.append)
+    assert "no such flag" in said[0]
+    assert record.load(claimed.path).state == "stopping"
+
+
+def test_what_is_left_is_told_and_nothing_called_stopped(make, claimed, monkeypatch):
+    monkeypatch.setattr("comity.cli.cluster.leftovers.SETTLE_S", 0.1)
+    supervisor = make(component("master", MASTER), component("agent1", READY))
+    assert supervisor.start()
+    told = {**os.environ, "MESOS_SANDBOX": f"{claimed.path}/agent1/sandbox"}
+    task = subprocess.Popen([sys.executable, "-c", READY], env=told, stderr=subprocess.DEVNULL)
+    said = []
+    try:
+        assert not supervisor.stop(said.append)
+    finally:
+        task.kill()
+        task.wait()
+    assert f"kill -9 {task.pid}" in said[0]
+    assert record.load(claimed.path).state == "stopping"
+
+
+def test_a_full_disk_ends_no_cluster(make, claimed, monkeypatch, capsys):
+    supervisor = make(component("master", MASTER), component("agent1", READY))
+    assert supervisor.start()
+    alive = entries(claimed)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    spawn = children.spawn
+    monkeypatch.setattr(record, "save", full)
+    monkeypatch.setattr(children, "spawn", full)
+    running = threading.Thread(target=supervisor.run)
+    running.start()
+    try:
+        os.kill(alive["agent1"].process.pid, signal.SIGKILL)
+        said = ""
+        while "agent1 cannot be started" not in said:
+            said += capsys.readouterr().out
+            time.sleep(0.02)
+        monkeypatch.undo()
+        monkeypatch.setattr(children, "spawn", spawn)
+        wait_for(lambda: entries(claimed)["agent1"].restarts > 1)
+        wait_for(lambda: entries(claimed)["agent1"].state == "running")
+    finally:
+        supervisor.interrupt()
+        running.join()
+    assert alive["master"].process.is_alive()

@@ -1,7 +1,6 @@
 """Puts an agent together and runs it; and stops one for good with its tasks."""
 
 import asyncio
-import hashlib
 import logging
 import random
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ from comity.agent.shell.sockets import executor_calls_only
 from comity.agent.state import State
 from comity.core.errors import UserError
 from comity.runtime import logs, tls
-from comity.runtime.cgroups import Cgroups
+from comity.runtime.cgroups import Cgroups, agent_name
 from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.containers.pods import Pods
@@ -43,11 +42,6 @@ from comity.wire.mesos import codec, resources, v1
 _log = logging.getLogger(__name__)
 
 
-def _name(config: AgentConfig) -> str:
-    """Return a short name for this agent on this machine, the same at every start."""
-    return hashlib.sha256(str(config.work_dir.resolve()).encode()).hexdigest()[:12]
-
-
 def _registries(config: AgentConfig) -> sources.Settings:
     return sources.Settings(
         default=config.docker_registry,
@@ -57,9 +51,9 @@ def _registries(config: AgentConfig) -> sources.Settings:
 
 
 def _containerizer(config: AgentConfig) -> Containerizer:
-    cgroups = Cgroups.detect(_name(config))
+    cgroups = Cgroups.detect(agent_name(config.work_dir))
     runtime, reason = runtimes.find()
-    networks = connecting.networks(config, _name(config))
+    networks = connecting.networks(config, agent_name(config.work_dir))
     pods = Pods(config.work_dir.resolve() / "sandboxes", cgroups, networks)
     if not config.allow_images:
         runtime, reason = None, "the agent was started with --no-images"
@@ -72,7 +66,9 @@ def _containerizer(config: AgentConfig) -> Containerizer:
             runtime = None
             reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
         images = ImageStore(directory, _registries(config))
-        containers = oci.OciContainers(runtime, directory, images, _name(config), pods)
+        containers = oci.OciContainers(
+            runtime, directory, images, agent_name(config.work_dir), pods
+        )
     return Containerizer(
         cgroups,
         containers,

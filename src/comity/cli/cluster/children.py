@@ -55,9 +55,13 @@ class Child:
         self.process = Process(0, 0)
         if now - self.since > STABLE_AFTER_S:
             self._backoff_s = BACKOFF_FIRST_S
+        self.postpone(now)
+        return os.waitstatus_to_exitcode(status)
+
+    def postpone(self, now: float) -> None:
+        """Plan a start for later, the more so the more often it has come to this."""
         self.state, self.restart_at = "restarting", now + self._backoff_s
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
-        return os.waitstatus_to_exitcode(status)
 
     def signal(self, signum: int) -> None:
         """Send a signal, if there is a process."""

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from comity.core.errors import UserError
+
 NAME = "cluster.json"
 
 
@@ -58,17 +60,27 @@ def save(work_dir: Path, record: Record) -> None:
     entries = [{**entry._asdict(), "process": entry.process._asdict()} for entry in record.entries]
     text = json.dumps({**record._asdict(), "entries": entries}, indent=1)
     temporary = work_dir / f".{NAME}.{os.getpid()}"
-    temporary.write_text(text + "\n")
-    temporary.replace(work_dir / NAME)
+    try:
+        temporary.write_text(text + "\n")
+        temporary.replace(work_dir / NAME)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def load(work_dir: Path) -> Record | None:
     """Read the record; None when no `up` has got so far yet."""
     try:
         document = json.loads((work_dir / NAME).read_text())
+        entries = [
+            Entry(**{**entry, "process": Process(**entry["process"])})
+            for entry in document["entries"]
+        ]
+        return Record(**{**document, "entries": entries})
     except FileNotFoundError:
         return None
-    entries = [
-        Entry(**{**entry, "process": Process(**entry["process"])}) for entry in document["entries"]
-    ]
-    return Record(**{**document, "entries": entries})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{work_dir / NAME} cannot be read ({error}); if it is damaged, remove it: `comity"
+            " down` finds what runs without it"
+        ) from error

@@ -11,7 +11,7 @@ from comity.cli.cluster import children
 from comity.cli.cluster.record import Process
 
 TERM_S = 5.0
-RUN_S = 30.0
+RUN_S = 60.0
 
 
 def end(processes: Iterable[Process], term_s: float = TERM_S) -> list[Process]:

@@ -7,11 +7,12 @@ signals. It sleeps unless a child ends, a restart is due or a signal comes.
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from comity.cli.cluster import children, probes, record, strays
+from comity.cli.cluster import children, leftovers, probes, record, strays
 from comity.cli.cluster.children import Child
 from comity.cli.cluster.plan import Component
 from comity.cli.cluster.workdir import WorkDir
@@ -64,7 +65,7 @@ class Supervisor:
         for child in self._children:
             children.rotate(child.log)
             self._start(child)
-        self._save()
+            self._save()  # so that a `down` knows of it, should we be killed
         deadline = time.monotonic() + START_S
         while not self._stopping and not self._is_ready():
             for child in self._wait(POLL_S):
@@ -125,7 +126,11 @@ class Supervisor:
         due = [c for c in self._children if c.state == "restarting" and c.restart_at <= now]
         for child in due:
             child.restarts += 1
-            self._start(child)
+            try:
+                self._start(child)
+            except OSError as error:  # its log cannot be opened, or there is no memory
+                child.postpone(now)
+                print(f"{child.component.name} cannot be started: {error}", flush=True)
         return bool(due)
 
     def _notice_ready(self) -> bool:
@@ -150,21 +155,29 @@ class Supervisor:
             ended.append(key.data)
         return ended
 
-    def stop(self, say: Callable[[str], None]) -> None:
-        """Stop frameworks, then agents with their tasks, then the master. The last call."""
+    def stop(self, say: Callable[[str], None]) -> bool:
+        """Stop frameworks, then agents with their tasks, then the master. The last call.
+
+        Returns whether nothing is left; else the record goes on saying that it is not stopped.
+        """
+        problems: list[str] = []
         self.state = "stopping"
         self._save()
         for kinds in STOP_ORDER:
             group = [child for child in self._children if child.component.kind in kinds]
             self._stop(group)
             cleanups = [child.component.cleanup for child in group if child.component.cleanup]
-            for problem in strays.run_all(cleanups, self._work_dir.logs / "down.log"):
-                say(problem)
-        self.state = "stopped"
+            problems += strays.run_all(cleanups, self._work_dir.logs / "down.log")
+        left = leftovers.settle(self._work_dir.path)
+        for problem in [*problems, *(f"{one.what} is left; end it: {one.remedy}" for one in left)]:
+            say(problem)
+        if not problems and not left:
+            self.state = "stopped"
         self._save()
         signal.set_wakeup_fd(-1)
         for closable in (self._selector, self._wakeup, self._signalled):
             closable.close()
+        return self.state == "stopped"
 
     def _stop(self, group: list[Child]) -> None:
         for signum in (signal.SIGTERM, signal.SIGKILL):
@@ -181,4 +194,7 @@ class Supervisor:
         entries = [child.entry() for child in self._children]
         contents = self._contents
         saved = record.Record(self.state, contents.options, contents.agents, entries)
-        record.save(self._work_dir.path, saved)
+        try:
+            record.save(self._work_dir.path, saved)
+        except OSError as error:  # a full disk does not end a cluster
+            print(f"the state cannot be recorded: {error}", file=sys.stderr, flush=True)

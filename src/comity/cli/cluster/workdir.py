@@ -1,7 +1,8 @@
 """The work directory: one cluster's state, logs and lock.
 
 A directory belongs to us when it holds the marker file. The lock is a flock on that marker, held
-for the life of an `up`, so it is released by the kernel however the supervisor ends.
+for the life of an `up` (or of a `down` that cleans up), so it is released by the kernel however
+that ends.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ from comity.core.errors import UserError
 
 MARKER = "comity.json"
 FORMAT = 1
+_MARKER_SIZE = 128
 
 
 class WorkDir:
@@ -38,8 +40,8 @@ class WorkDir:
         os.close(self._lock_fd)
 
 
-def claim(path: Path) -> WorkDir:
-    """Make or reuse the directory at `path` and lock it.
+def claim(path: Path, doing: str = "up") -> WorkDir:
+    """Make or reuse the directory at `path` and lock it, to do what `doing` names.
 
     Refuses a directory that is not ours, one written by another version's format, and one that
     another `up` is using.
@@ -48,16 +50,20 @@ def claim(path: Path) -> WorkDir:
     marker = path / MARKER
     if not marker.exists():
         _refuse_foreign(path)
-        marker.write_text(json.dumps({"comity": "cluster", "format": FORMAT}) + "\n")
+        _mark(marker)
     _check_format(marker)
     fd = _lock(marker)
     if fd is None:
         raise UserError(
-            f"another `comity up` (process {holder(path)}) is running in {path};"
+            f"another `comity {doing_of(path)}` (process {holder(path)}) is running in {path};"
             " `comity status` shows it and `comity down` stops it"
         )
-    _write_holder(fd)
-    (path / "logs").mkdir(exist_ok=True)
+    try:
+        _write_holder(fd, doing)
+        (path / "logs").mkdir(exist_ok=True)
+    except OSError as error:
+        os.close(fd)
+        raise unwritable(path, error) from error
     return WorkDir(path, fd)
 
 
@@ -76,13 +82,39 @@ def is_busy(path: Path) -> bool:
 
 
 def holder(path: Path) -> int:
-    """Return the process id of the `up` that claimed the directory last (0: nobody ever)."""
+    """Return the process id of who claimed the directory last (0: nobody ever)."""
+    pid = _claimed(path).get("pid", 0)
+    return pid if isinstance(pid, int) else 0
+
+
+def doing_of(path: Path) -> str:
+    """Return the command that claimed the directory last."""
+    return str(_claimed(path).get("doing", "up"))
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Return the refusal of a directory in which a file could not be written."""
+    return UserError(
+        f"cannot write in the work directory {path}: {error.strerror}; make room or give it to"
+        f" yourself (uid {os.geteuid()}), or give --work-dir another"
+    )
+
+
+def _claimed(path: Path) -> dict[str, object]:
     try:
         document = json.loads((path / MARKER).read_text())
     except (OSError, ValueError):
-        return 0
-    pid = document.get("pid", 0)
-    return pid if isinstance(pid, int) else 0
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _mark(marker: Path) -> None:
+    """Make the directory ours; one that could not be marked stays as it was."""
+    try:
+        marker.write_text(json.dumps({"comity": "cluster", "format": FORMAT}) + "\n")
+    except OSError as error:
+        marker.unlink(missing_ok=True)
+        raise unwritable(marker.parent, error) from error
 
 
 def _make(path: Path) -> None:
@@ -124,7 +156,10 @@ def _check_format(marker: Path) -> None:
 
 
 def _lock(marker: Path) -> int | None:
-    fd = os.open(marker, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fd = os.open(marker, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise unwritable(marker.parent, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -133,7 +168,8 @@ def _lock(marker: Path) -> int | None:
     return fd
 
 
-def _write_holder(fd: int) -> None:
-    text = json.dumps({"comity": "cluster", "format": FORMAT, "pid": os.getpid()}) + "\n"
-    os.pwrite(fd, text.encode(), 0)
-    os.ftruncate(fd, len(text))
+def _write_holder(fd: int, doing: str) -> None:
+    document = {"comity": "cluster", "format": FORMAT, "pid": os.getpid(), "doing": doing}
+    # Always as long, and in one write: whoever is killed here leaves a marker that can be read.
+    os.pwrite(fd, json.dumps(document).ljust(_MARKER_SIZE - 1).encode() + b"\n", 0)
+    os.ftruncate(fd, _MARKER_SIZE)
