@@ -120,3 +120,14 @@ def test_an_up_that_is_killed_amid_its_start_is_taken_down_or_over(fresh):
             fresh.down()
     fresh.up()
     assert _state(fresh) == "running"
+
+
+def test_down_ends_tasks_whose_launchers_were_killed_with_the_supervisor(fresh):
+    fresh.up()
+    fresh.send("POST", "marathon", "/v2/apps", SLEEPER)
+    eventually(lambda: len(fresh.running("sleeper")) == 2, "two sleepers run")
+    os.kill(json.loads(fresh.comity("status", "--json"))["supervisor"], signal.SIGKILL)
+    for lock in fresh.work_dir.glob("agent*/launcher/lock"):
+        os.kill(int(lock.read_text()), signal.SIGKILL)
+    fresh.down()
+    assert _state(fresh) == "stopped"

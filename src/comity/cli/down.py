@@ -73,6 +73,7 @@ def _end(claimed: workdir.WorkDir, earlier: record.Record | None) -> list[str]:
     if problems:
         # What could not be cleaned up in order: by a signal, too, a launcher ends its tasks.
         strays.end(leftovers.launchers(claimed.path), LAUNCHER_S)
+    strays.end(leftovers.tasks(claimed.path))  # those whose launcher was killed
     return problems
 
 

@@ -33,8 +33,8 @@ def find(path: Path) -> list[Left]:
     """Return what runs from, or is mounted in, a work directory."""
     found = {process.pid: "component" for process in components(path)}
     found |= {process.pid: "launcher of tasks" for process in launchers(path)}
-    for pid in [*_told(path), *_in_cgroups(path)]:
-        found.setdefault(pid, "task")
+    for process in tasks(path):
+        found.setdefault(process.pid, "task")
     left = [
         Left(f"process {pid} ({_command(pid)}), a {kind}", f"kill -9 {pid}")
         for pid, kind in found.items()
@@ -76,6 +76,13 @@ def launchers(path: Path) -> list[Process]:
                 pid = int(lock.read_text())
                 found.append(Process(pid, started_ticks(pid)))
     return found
+
+
+def tasks(path: Path) -> list[Process]:
+    """Return the processes of tasks and executors, of which a launcher may not know any more."""
+    pids = {*_told(path), *_in_cgroups(path)}
+    found = [Process(pid, started_ticks(pid)) for pid in sorted(pids)]
+    return [process for process in found if process.is_alive()]
 
 
 def _is_locked(lock: Path) -> bool:
@@ -120,7 +127,7 @@ def _told(path: Path) -> Iterator[int]:
     for pid in _pids():
         with contextlib.suppress(OSError):
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if any(each.startswith(wanted) for each in variables) and started_ticks(pid):
+            if any(each.startswith(wanted) for each in variables):
                 yield pid
 
 

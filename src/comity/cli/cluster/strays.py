@@ -37,7 +37,8 @@ def _open(process: Process) -> int | None:
 
 def _send(pidfds: Iterable[int], signum: int) -> None:
     for pidfd in pidfds:
-        with contextlib.suppress(ProcessLookupError):
+        # Another user's is not ours to end: whoever asked sees that it stays.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(pidfd, signum)
 
 
