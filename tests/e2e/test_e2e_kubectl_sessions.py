@@ -4,10 +4,12 @@ Over WebSockets, as kubectl does since 1.31, and over SPDY, as it and others did
 """
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import re
+import select
 import subprocess
 from pathlib import Path
 
@@ -130,6 +132,30 @@ async def test_who_vanishes_leaves_nothing(box):
     async with asyncio.timeout(60):
         while living("86511"):
             await asyncio.sleep(0.05)
+
+
+async def test_who_vanishes_while_nobody_reads_its_input_leaves_nothing(box):
+    """Every hop is full then, and none of them reads the next one's end."""
+    argv = [str(KUBECTL), "exec", "-i", "box", "--", "sh", "-c", "echo up; exec sleep 86512"]
+    child = await asyncio.create_subprocess_exec(
+        *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=box.environment
+    )
+    assert await asyncio.wait_for(child.stdout.readline(), 60) == b"up\n"
+    pipe = child.stdin.transport.get_extra_info("pipe")
+    await asyncio.to_thread(fill, pipe.fileno())
+    child.kill()
+    await child.wait()
+    async with asyncio.timeout(60):
+        while living("86512"):
+            await asyncio.sleep(0.05)
+
+
+def fill(pipe):
+    """Write until nobody has taken anything for a while."""
+    os.set_blocking(pipe, False)
+    while select.select([], [pipe], [], 3)[1]:
+        with contextlib.suppress(BlockingIOError):
+            os.write(pipe, bytes(65536))
 
 
 async def test_attach_to_a_terminal(over):

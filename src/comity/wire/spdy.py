@@ -212,6 +212,11 @@ def reset(stream: int, status: int = CANCEL) -> bytes:
     return _frame(_RST_STREAM, struct.pack("!II", stream, status))
 
 
+def nothing() -> bytes:
+    """Return a frame that says nothing and asks for nothing: SETTINGS without any."""
+    return _frame(_SETTINGS, bytes(4))
+
+
 def _frame(kind: int, body: bytes) -> bytes:
     return struct.pack("!HHI", 0x8000 | _VERSION, kind, len(body)) + body
 

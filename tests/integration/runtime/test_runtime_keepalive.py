@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 
 from comity.runtime.http import Client, Request, Server, Stream, keepalive
-from comity.runtime.http.duplex import connect
+from comity.runtime.http.duplex import Duplex, Upgrade, connect
 
 
 def is_watched(connection: socket.socket) -> bool:
@@ -61,3 +62,71 @@ def test_what_is_no_tcp_is_left_alone():
     assert not one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     one.close()
     other.close()
+
+
+async def switched(serve, nudge=b""):
+    """Start a server whose connections switch to `serve`; return it and a client that switched."""
+
+    async def run(duplex: Duplex) -> None:
+        duplex.nudge = nudge
+        await serve(duplex)
+
+    async def answer(request: Request) -> Upgrade:
+        return Upgrade((("Upgrade", "websocket"), ("Connection", "Upgrade")), run)
+
+    server = Server(answer)
+    client = socket.create_connection(await server.start("127.0.0.1", 0))
+    client.sendall(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    assert b"101" in await asyncio.to_thread(client.recv, 4096)
+    return server, client
+
+
+def fill(client: socket.socket) -> None:
+    """Send until nobody has taken anything for a while."""
+    client.setblocking(False)
+    while select.select([], [client], [], 1)[1]:
+        client.send(bytes(65536))
+
+
+async def test_who_leaves_while_it_is_not_read_from_is_missed():
+    ended = asyncio.Event()
+
+    async def serve(duplex: Duplex) -> None:
+        try:
+            await asyncio.Event().wait()  # as for a program that reads nothing
+        finally:
+            ended.set()
+
+    server, client = await switched(serve, nudge=b"?")
+    try:
+        await asyncio.to_thread(fill, client)
+        assert not ended.is_set()
+        client.close()  # its end stands behind what nobody takes
+        await asyncio.wait_for(ended.wait(), 60)
+    finally:
+        await server.stop()
+
+
+async def test_who_stays_is_not_disturbed_and_what_it_sent_is_read():
+    go_on, size = asyncio.Event(), 0
+
+    async def serve(duplex: Duplex) -> None:
+        nonlocal size
+        await go_on.wait()
+        while data := await duplex.read():
+            size += len(data)
+        duplex.write(b"done")
+
+    server, client = await switched(serve)
+    try:
+        await asyncio.to_thread(fill, client)
+        go_on.set()
+        client.shutdown(socket.SHUT_WR)
+        client.setblocking(True)
+        assert await asyncio.to_thread(client.recv, 4) == b"done"
+        assert size > 1 << 20
+    finally:
+        client.close()
+        await server.stop()

@@ -19,6 +19,8 @@ from comity.runtime.tls import calling
 _HELD_MAX = 1 << 20
 _HEAD_MAX = 64 << 10
 _WRITE_MAX = 1 << 20
+_LOOK_S = 2.0
+"""Between two looks whether a peer that is not read from is still there."""
 _CLONE_NEWNET = 0x40000000
 
 
@@ -33,6 +35,11 @@ class Duplex(asyncio.Protocol):
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._has_left = asyncio.Event()
+        self._look: asyncio.TimerHandle | None = None
+        self.nudge = b""
+        """What says nothing in the connection's protocol: it is sent to a peer that is not read
+        from. The end of one that was killed stands behind what it wrote, but its kernel answers."""
 
     @property
     def is_open(self) -> bool:
@@ -51,6 +58,7 @@ class Duplex(asyncio.Protocol):
         self._size -= len(piece)
         if was_full and self._size <= _HELD_MAX and self._transport is not None:
             self._transport.resume_reading()
+            self._stop_looking()
         return piece
 
     def unread(self, data: bytes) -> None:
@@ -67,6 +75,10 @@ class Duplex(asyncio.Protocol):
     async def drained(self) -> None:
         """Wait until the peer has taken most of what is queued, or is gone."""
         await self._writable.wait()
+
+    async def left(self) -> None:
+        """Wait until the peer has closed its end, whether or not all it sent has been read."""
+        await self._has_left.wait()
 
     def close_writing(self) -> None:
         """Send no more, and go on reading, where the connection can do that (TLS cannot)."""
@@ -100,9 +112,28 @@ class Duplex(asyncio.Protocol):
         self._news.set()
         if self._size > _HELD_MAX and self._transport is not None:
             self._transport.pause_reading()
+            if self._look is None:
+                self._look_later()
+
+    def _look_later(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(_LOOK_S, self._look_now)
+
+    def _look_now(self) -> None:
+        if self._transport is None or keepalive.has_left(self._transport):
+            self._has_left.set()
+            return
+        if not self._transport.get_write_buffer_size():
+            self._transport.write(self.nudge)
+        self._look_later()
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
 
     def eof_received(self) -> bool:
         self._ended = True
+        self._has_left.set()
         self._news.set()
         # Half-closed: we may still have something to say. TLS knows no such thing.
         return self._transport is not None and self._transport.can_write_eof()
@@ -110,6 +141,8 @@ class Duplex(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._ended = True
+        self._has_left.set()
+        self._stop_looking()
         self._news.set()
         self._writable.set()
 
@@ -216,7 +249,10 @@ async def _answer(duplex: Duplex) -> Response:
 
 
 async def join(one: Duplex, other: Duplex) -> None:
-    """Pass bytes both ways until either connection ends; then both are closed."""
+    """Pass bytes both ways until either connection ends; then both are closed.
+
+    Cancelled, both are closed at once, since nobody may be there to take what is queued.
+    """
 
     async def pass_on(source: Duplex, target: Duplex) -> None:
         while data := await source.read():
@@ -229,6 +265,10 @@ async def join(one: Duplex, other: Duplex) -> None:
     }
     try:
         await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        one.abort()
+        other.abort()
+        raise
     finally:
         for job in jobs:
             job.cancel()

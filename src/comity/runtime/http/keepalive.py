@@ -6,6 +6,7 @@ silent peer whether it is there; one that does not answer for a minute and a hal
 
 import asyncio
 import contextlib
+import select
 import socket
 
 IDLE_S, INTERVAL_S, PROBES = 30, 10, 6
@@ -21,3 +22,16 @@ def watch(transport: asyncio.BaseTransport) -> None:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL_S)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+
+
+def has_left(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer has closed its end, even if what it sent before has not been read.
+
+    Who does not read, because what was read has nowhere to go, is told nothing by the event loop.
+    """
+    found = transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return True
+    poller = select.poll()
+    poller.register(found.fileno(), select.POLLRDHUP)
+    return bool(poller.poll(0))

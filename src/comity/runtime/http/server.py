@@ -38,6 +38,8 @@ _FED = "application/recordio"
 """Requests of this type are handled as their bodies come."""
 _SWITCHED = ("websocket", "spdy/3.1")
 """Protocols that handlers may switch to."""
+_LEAVING_S = 2.0
+"""How long whoever serves a switched connection has to see that its peer has left."""
 _EARLY_MAX = 1 << 20
 _PIPELINE_MAX = 64
 """Requests of one connection that may wait; past it we stop reading from the peer."""
@@ -136,6 +138,27 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+async def _serve(answer: Upgrade, duplex: Duplex) -> None:
+    """Serve a switched connection until that is done, or its peer has left.
+
+    Who serves may wait for something else than its peer, such as a program that does not read; it
+    is cancelled when it has not seen for a while that the peer is gone.
+    """
+    serving = asyncio.ensure_future(answer.run(duplex))
+    leaving = asyncio.create_task(duplex.left())
+    try:
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving}, timeout=_LEAVING_S)
+    finally:
+        for job in (serving, leaving):
+            job.cancel()
+        await asyncio.gather(serving, leaving, return_exceptions=True)
+        if leaving.done() and not leaving.cancelled() and serving.cancelled():
+            duplex.abort()
+    if not serving.cancelled():
+        serving.result()
 
 
 class _Connection(asyncio.Protocol):
@@ -358,7 +381,7 @@ class _Connection(asyncio.Protocol):
         duplex.connection_made(transport)
         transport.resume_reading()
         try:
-            await answer.run(duplex)
+            await _serve(answer, duplex)
         except Exception:
             _log.exception("a connection that had switched protocols failed")
         finally:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from comity.runtime.http.duplex import Duplex, Upgrade
 from comity.runtime.http.messages import Headers, Request, Response
+from comity.wire import spdy as wire
 
 VERSION_HEADER = "X-Stream-Protocol-Version"
 _NAME = "SPDY/3.1"
@@ -37,6 +38,7 @@ class Plain:
 
     def __init__(self, duplex: Duplex) -> None:
         self._duplex = duplex
+        duplex.nudge = wire.nothing()
 
     async def receive(self) -> bytes | None:
         """Return what has come; None when the peer has gone."""

@@ -16,6 +16,7 @@ class WebSocket:
 
     def __init__(self, duplex: Duplex) -> None:
         self._duplex = duplex
+        duplex.nudge = websocket.encode(websocket.PONG, b"")
         self._decoder = websocket.Decoder(is_server=True)
         self._messages: deque[bytes] = deque()
         self._is_closing = False
