@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from comity.resources import text
@@ -19,9 +20,14 @@ class Process:
     """A component as a child process; its log is kept beside its work directory."""
 
     def __init__(
-        self, module: str, log: Path, *args: str, environment: dict[str, str] | None = None
+        self,
+        module: str,
+        log: Path,
+        *args: str,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        self.argv = [sys.executable, "-m", module, *args]
+        self.argv = [*prefix, sys.executable, "-m", module, *args]
         self.environment = {**os.environ, **(environment or {})}
         self.log = log
         self.url = ""
@@ -57,9 +63,11 @@ class Process:
 class Kernel:
     """A master and one agent under a temporary directory."""
 
-    def __init__(self, directory: Path, *agent_args: str) -> None:
+    def __init__(self, directory: Path, *agent_args: str, prefix: Sequence[str] = ()) -> None:
         self.directory = directory
         self.agent_args = agent_args
+        self.prefix = prefix
+        """Words before the agent's command line, by which it has less than this machine."""
         self.master = Process(
             "comity.master",
             directory / "master.log",
@@ -83,7 +91,13 @@ class Kernel:
         args = ["--port", port, "--work-dir", str(self.directory / "a")]
         args += ["--master", self.master.url, "--resources", "cpus:8;mem:8192;disk:1000"]
         args += ["--executor-reregistration-timeout", "15"]  # a loaded machine is slow
-        self.agent = Process("comity.agent", self.directory / "agent.log", *args, *self.agent_args)
+        self.agent = Process(
+            "comity.agent",
+            self.directory / "agent.log",
+            *args,
+            *self.agent_args,
+            prefix=self.prefix,
+        )
         await self.agent.start()
 
     async def restart_master(self) -> None:

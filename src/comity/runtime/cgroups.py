@@ -10,12 +10,14 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from comity.core.errors import ComityError
 
-_ROOT = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpu", "memory", "pids")
+"""What limits are held by."""
 _PERIOD_US = 100_000
 _KILLS = 20
 """Times that a version 1 cgroup is gone through: what is in it may fork meanwhile."""
@@ -45,56 +47,32 @@ class Limits(NamedTuple):
 
 
 class Cgroups:
-    """The cgroups of one agent's containers; made by `detect`."""
+    """The cgroups of one agent's containers; found by `hierarchies.find`."""
 
     def __init__(
-        self, roots: dict[str, Path], unified: Path | None, others: tuple[Path, ...] = ()
+        self,
+        roots: dict[str, Path],
+        unified: Path | None,
+        others: tuple[Path, ...] = (),
+        controllers: Collection[str] = CONTROLLERS,
     ) -> None:
         self._roots = roots
         """Version 1 hierarchies in use by controller, or `{"": root}` on version 2."""
         self._unified = unified
         self._others = others
         """Hierarchies that only OCI runtimes use; we remove what they leave."""
-
-    @classmethod
-    def detect(cls, agent: str) -> "Cgroups | None":
-        """Return cgroups to use for an agent, or None where we may not make any."""
-        if os.geteuid() != 0:
-            return None
-        name = f"comity/{agent}"
-        if (_ROOT / "cgroup.controllers").exists():
-            roots: dict[str, Path] = {"": _ROOT / name}
-            unified: Path | None = _ROOT / name
-        else:
-            roots = {
-                one: _ROOT / one / name
-                for one in ("memory", "cpu", "cpuacct", "pids")
-                if (_ROOT / one).is_dir()
-            }
-            hybrid = _ROOT / "unified"
-            unified = hybrid / name if (hybrid / "cgroup.procs").exists() else None
-        used = {unified, *roots.values()}
-        others = [each / name for each in _ROOT.iterdir()] if "" not in roots else []
-        made = cls(roots, unified, tuple(each for each in others if each not in used))
-        try:
-            made._make_roots()
-        except OSError:
-            return None
-        return made if roots else None
+        held = controllers if "" in roots else roots
+        self.controllers = tuple(one for one in CONTROLLERS if one in held)
+        """Those of `CONTROLLERS` that limits can be held by here."""
 
     @property
     def kind(self) -> str:
-        """Which version of cgroups holds the limits."""
+        """Which version of cgroups holds the limits; none where no controller of them is here."""
+        if not self.controllers:
+            return "none"
         if "" in self._roots:
             return "cgroups-v2"
         return "cgroups-v1" if self._unified is None else "cgroups-hybrid"
-
-    def _make_roots(self) -> None:
-        for path in self._all_roots():
-            path.mkdir(parents=True, exist_ok=True)
-        if "" in self._roots:
-            for path in (self._roots[""].parent.parent, self._roots[""].parent, self._roots[""]):
-                _delegate(path)
 
     def _all_roots(self) -> list[Path]:
         roots = list(self._roots.values())
@@ -132,7 +110,7 @@ class Cgroups:
         self.create(pod, limits)
         if "" in self._roots:
             try:
-                _delegate(self._roots[""] / pod)
+                delegate(self._roots[""] / pod, self.controllers)
             except OSError as error:
                 raise CgroupError(f"{error.filename}: {error.strerror}") from error
 
@@ -179,15 +157,16 @@ class Cgroups:
             _limit_memory_v1(self._roots["memory"] / container, limits.mem_bytes)
 
     def _limit_v2(self, path: Path, limits: "Limits") -> None:
-        # As OCI runtimes turn shares into weights, so that all containers count alike.
-        weight = 1 + (min(max(2, int(limits.cpus * 1024)), 262_144) - 2) * 9999 // 262_142
-        (path / "cpu.weight").write_text(str(weight))
-        if limits.cpu_quota is not None:
-            quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
-            (path / "cpu.max").write_text(f"{quota} {_PERIOD_US}")
-        if limits.pids_max is not None:
+        if "cpu" in self.controllers:
+            # As OCI runtimes turn shares into weights, so that all containers count alike.
+            weight = 1 + (min(max(2, int(limits.cpus * 1024)), 262_144) - 2) * 9999 // 262_142
+            (path / "cpu.weight").write_text(str(weight))
+            if limits.cpu_quota is not None:
+                quota = max(1000, int(limits.cpu_quota * _PERIOD_US))
+                (path / "cpu.max").write_text(f"{quota} {_PERIOD_US}")
+        if "pids" in self.controllers and limits.pids_max is not None:
             (path / "pids.max").write_text(str(limits.pids_max))
-        if limits.mem_bytes:
+        if "memory" in self.controllers and limits.mem_bytes:
             (path / "memory.max").write_text(str(limits.mem_bytes))
             with contextlib.suppress(OSError):
                 (path / "memory.swap.max").write_text("0")
@@ -265,9 +244,15 @@ def _processes(path: Path) -> list[int]:
     return [pid for pid in found if pid]  # 0 is one that our PID namespace does not see
 
 
-def _delegate(path: Path) -> None:
-    """Let the cgroups below a version 2 one have limits."""
-    (path / "cgroup.subtree_control").write_text("+cpu +memory +pids")
+def delegate(path: Path, controllers: Collection[str]) -> None:
+    """Let the cgroups below a version 2 one have limits.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if controllers:
+        words = " ".join(f"+{one}" for one in controllers)
+        (path / "cgroup.subtree_control").write_text(words)
 
 
 def _limit_memory_v1(path: Path, wanted: int) -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from comity.runtime.cgroups import Cgroups
+from comity.runtime import hierarchies
 from comity.runtime.http import Client
 from comity.wire.mesos import v1
 from support.kernel import Kernel, shell
@@ -14,7 +14,7 @@ SPIN = "while :; do :; done & while :; do :; done & exec sleep 600"
 
 
 def can_limit():
-    made = Cgroups.detect("probe") if os.geteuid() == 0 else None
+    made = hierarchies.find("probe").cgroups if os.geteuid() == 0 else None
     if made is not None:
         made.close()
     return made is not None

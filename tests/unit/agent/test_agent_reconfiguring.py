@@ -39,6 +39,7 @@ LESS = changed(resources=resources.write(text.parse("cpus:4")))
         ("equal", MORE, "resources have changed"),
         ("equal", changed(attributes=()), "attributes have changed"),
         ("equal", changed(hostname="g"), "hostname was h and is g"),
+        ("equal", changed(attributes=(*OLD.attributes, attribute("comity_images", "oci"))), None),
         ("additive", MORE, None),
         ("additive", LESS, "less"),
         ("additive", changed(attributes=(attribute("rack", "b"),)), "attribute rack"),

@@ -1,7 +1,10 @@
 """Limits as they are written, on hosts of each kind; directories stand in for the kernel's."""
 
+import os
+
 import pytest
 
+from comity.runtime import hierarchies
 from comity.runtime.cgroups import Cgroups, Limits
 
 
@@ -87,3 +90,68 @@ def test_a_hybrid_host_kills_by_version_2_where_a_container_is_there(tmp_path):
     assert (root / "unified/agent/c/cgroup.kill").read_text() == "1"
     assert not cgroups.kill("elsewhere")
     assert cgroups.kind == "cgroups-hybrid"
+
+
+def root_of(tmp_path, monkeypatch, *, offered=None, mounted=()):
+    """Make what looks like cgroups: of version 2 with `offered`, else of 1 with `mounted`."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = tmp_path / "cgroup"
+    root.mkdir()
+    if offered is not None:
+        (root / "cgroup.controllers").write_text(offered)
+    for name in mounted:
+        (root / name).mkdir()
+        (root / name / "cgroup.procs").touch()
+    return root
+
+
+def test_version_2_without_a_controller(tmp_path, monkeypatch):
+    root = root_of(tmp_path, monkeypatch, offered="cpuset cpu memory")
+    found = hierarchies.find("a", root)
+    assert found.missing == f"no limits on processes: the kernel has no controller 'pids' in {root}"
+    assert found.cgroups.kind == "cgroups-v2"
+    found.cgroups.create("c", Limits(1.0, 1 << 20, 0.5, 7))
+    assert {path.name for path in (root / "comity/a/c").iterdir()} == {
+        *("cpu.weight", "cpu.max", "memory.max", "memory.swap.max")
+    }
+
+
+def test_version_2_with_processes_where_none_may_be(tmp_path, monkeypatch):
+    root = root_of(tmp_path, monkeypatch, offered="cpu memory pids")
+
+    def refuse(path, controllers):
+        raise OSError(16, "Device or resource busy", str(path / "cgroup.subtree_control"))
+
+    monkeypatch.setattr(hierarchies, "delegate", refuse)
+    found = hierarchies.find("a", root)
+    assert found.cgroups.kind == "none"
+    assert found.missing.startswith(f"no limits on processors: {root}/cgroup.subtree_control: ")
+    assert "no process may be in that cgroup itself" in found.missing
+    found.cgroups.create("c", Limits(1.0, 1 << 20, 0.5, 7))  # it can be killed still
+    assert list((root / "comity/a/c").iterdir()) == []
+
+
+def test_version_1_where_a_directory_has_no_cgroups(tmp_path, monkeypatch):
+    root = root_of(tmp_path, monkeypatch, mounted=("cpu", "memory", "cpuacct"))
+    (root / "pids").mkdir()
+    found = hierarchies.find("a", root)
+    assert found.missing == f"no limits on processes: no cgroups are mounted at {root}/pids"
+    assert found.cgroups.controllers == ("cpu", "memory")
+    assert not (root / "pids" / "comity").exists()
+
+
+def test_no_cgroups_at_all(tmp_path, monkeypatch):
+    root = root_of(tmp_path, monkeypatch)
+    found = hierarchies.find("a", root)
+    assert found.cgroups is None
+    assert found.missing.count("no cgroups are mounted at") == 3
+    assert hierarchies.find("a", root / "none").missing == (
+        f"no cgroups are mounted at {root}/none"
+    )
+
+
+def test_who_is_not_root_makes_no_cgroups(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    found = hierarchies.find("a", tmp_path)
+    assert found.cgroups is None
+    assert "does not run as root" in found.missing

@@ -1,6 +1,5 @@
 """Which networks an agent's containers can be on: what the machine lets us make."""
 
-import logging
 import os
 
 from comity.agent.config import AgentConfig
@@ -10,7 +9,7 @@ from comity.runtime.networks.cni import Cni
 from comity.runtime.networks.networks import Networks
 from comity.runtime.networks.subnets import Subnets
 
-_log = logging.getLogger(__name__)
+_NO_ROOT = "the agent does not run as root; start it as root for networks of containers"
 
 
 def networks(config: AgentConfig, owner: str) -> Networks:
@@ -30,8 +29,7 @@ def networks(config: AgentConfig, owner: str) -> Networks:
     directory = config.work_dir.resolve() / "networks"
     bridge = Bridge(config.network_bridge, v4, owner)
     if os.geteuid() != 0:
-        fault = "networks need an agent that runs as root"
-        return Networks(bridge, fault, Cni(None, ""), directory)
+        return Networks(bridge, _NO_ROOT, Cni(None, ""), directory, is_able=False)
     plugins = Cni(config.network_cni_config_dir, config.network_cni_plugins_dir)
     fault, no_ipv6 = bridge.fault(), ""
     if both.v6 is not None and not fault:
@@ -39,7 +37,5 @@ def networks(config: AgentConfig, owner: str) -> Networks:
         no_ipv6 = wider.fault6()
         bridge = bridge if no_ipv6 else wider
     found = Networks(bridge, fault, plugins, directory)
-    if no_ipv6:
-        _log.warning("containers have no IPv6 on bridge %s: %s", bridge.name, no_ipv6)
-        found.no_ipv6 = no_ipv6
+    found.no_ipv6 = no_ipv6
     return found

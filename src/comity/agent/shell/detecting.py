@@ -1,4 +1,4 @@
-"""What a machine has, by Mesos's defaults, and what it can."""
+"""What a machine has, by Mesos's defaults, and what is said of it."""
 
 import os
 import shutil
@@ -8,7 +8,6 @@ from comity.agent.config import AgentConfig
 from comity.core.errors import UserError
 from comity.resources import text
 from comity.resources.amounts import Kind, Resources, Source
-from comity.runtime.containers.containerizer import Containerizer
 from comity.wire.mesos import codec, v1
 from comity.wire.mesos import resources as wire
 
@@ -82,24 +81,13 @@ def _disk_mb(directory: Path) -> float:
     return float(whole - 5 * _GB_IN_MB if whole >= 10 * _GB_IN_MB else whole // 2)
 
 
-def attributes(config: AgentConfig, containerizer: Containerizer) -> tuple[v1.Attribute, ...]:
-    """Return the attributes given, and those that say what runs here, or why it does not.
+def attributes(config: AgentConfig, own: dict[str, str]) -> tuple[v1.Attribute, ...]:
+    """Return the attributes given, and the agent's own; who is given one knows better.
 
     Raises:
         UserError: `--attributes` cannot be read.
     """
-    own = {
-        "comity_images": "oci" if containerizer.can_run_images else "none",
-        "comity_network": "bridge" if not containerizer.networks.no_bridge else "host",
-        "comity_limits": containerizer.limits,
-        "comity_host_image": str(config.allow_host_image).lower(),
-    }
-    if not containerizer.can_run_images:
-        own["comity_images_missing"] = containerizer.no_oci
-    if containerizer.networks.no_ipv6:
-        own["comity_network_ipv6_missing"] = containerizer.networks.no_ipv6
-    if containerizer.networks.no_bridge:
-        own["comity_network_missing"] = containerizer.networks.no_bridge
+    own = dict(own)
     found = []
     for entry in filter(None, (part.strip() for part in config.attributes.split(";"))):
         name, colon, value = (part.strip() for part in entry.partition(":"))

@@ -12,7 +12,7 @@ from comity.agent.config import AgentConfig
 from comity.agent.http import Access, AgentHttp, Usage
 from comity.agent.inputs import LauncherFound, StreamClosed
 from comity.agent.permissions import LOG
-from comity.agent.shell import connecting, detecting, keys
+from comity.agent.shell import abilities, connecting, detecting, keys
 from comity.agent.shell.acting import Actor
 from comity.agent.shell.images import ImageKeeper
 from comity.agent.shell.linking import Link
@@ -21,11 +21,12 @@ from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.shell.sockets import executor_calls_only
 from comity.agent.state import State
 from comity.core.errors import UserError
-from comity.runtime import logs, tls
+from comity.runtime import hierarchies, logs, tls
 from comity.runtime.cgroups import Cgroups, agent_name
 from comity.runtime.containers import oci, runtimes
 from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.containers.pods import Pods
+from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.containers.secret_files import SecretFiles
 from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
@@ -50,9 +51,17 @@ def _registries(config: AgentConfig) -> sources.Settings:
     )
 
 
-def _containerizer(config: AgentConfig) -> Containerizer:
-    cgroups = Cgroups.detect(agent_name(config.work_dir))
+def _runtime(cgroups: Cgroups | None, no_limits: str) -> tuple[Runtime | None, str]:
+    """Return the OCI runtime to use, or None and why images cannot run here."""
     runtime, reason = runtimes.find()
+    if runtime is not None and cgroups is None:
+        return None, f"OCI runtimes need cgroups: {no_limits}"
+    return runtime, reason
+
+
+def _containerizer(config: AgentConfig) -> Containerizer:
+    cgroups, no_limits = hierarchies.find(agent_name(config.work_dir))
+    runtime, reason = _runtime(cgroups, no_limits)
     networks = connecting.networks(config, agent_name(config.work_dir))
     pods = Pods(config.work_dir.resolve() / "sandboxes", cgroups, networks)
     if not config.allow_images:
@@ -62,12 +71,12 @@ def _containerizer(config: AgentConfig) -> Containerizer:
     # Without a runtime there may still be containers of the time when there was one.
     if runtime is not None or directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
-        if runtime is not None and not oci.can_overlay(directory):
-            runtime = None
-            reason = f"overlays cannot be mounted in {directory}; use another --work-dir"
+        if runtime is not None and (fault := oci.no_overlay(directory)):
+            runtime, reason = None, fault
         images = ImageStore(directory, _registries(config))
+        held = cgroups.controllers if cgroups is not None else ()
         containers = oci.OciContainers(
-            runtime, directory, images, agent_name(config.work_dir), pods
+            runtime, directory, images, agent_name(config.work_dir), pods, held
         )
     return Containerizer(
         cgroups,
@@ -76,6 +85,7 @@ def _containerizer(config: AgentConfig) -> Containerizer:
         networks,
         allow_host=config.allow_host_image,
         no_oci=reason,
+        no_limits=no_limits,
         secrets=SecretFiles(config.secrets_dir),
     )
 
@@ -84,12 +94,15 @@ async def run(config: AgentConfig, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; tasks outlive this."""
     config.work_dir.mkdir(parents=True, exist_ok=True)
     containerizer = _containerizer(config)
+    abilities.check_flags(config, containerizer)
+    can = abilities.found(config, containerizer)
+    abilities.log(can)
     clock = Clock()
     total = detecting.resources(config)
     info = v1.AgentInfo(
         hostname=config.hostname or config.ip,
         port=config.port,
-        attributes=detecting.attributes(config, containerizer),
+        attributes=detecting.attributes(config, can),
         domain=config.domain,
     )
     start = Start(config=config, info=info, resources=resources.write(total, refined=True))

@@ -3,13 +3,14 @@
 import os
 import resource
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from comity.core.containers import Device, Isolation, RLimit, Spec
+from comity.runtime.cgroups import CONTROLLERS
 from comity.runtime.containers import capabilities, mounts, seccomp, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.images.store import Image
@@ -42,6 +43,8 @@ class Place(Struct, frozen=True):
     """What it finds in /etc: hosts, hostname and resolv.conf."""
     shm: str = ""
     """The pod's /dev/shm."""
+    controllers: Collection[str] = CONTROLLERS
+    """What limits can be held by here: a runtime fails for others."""
 
 
 def arguments(spec: Spec, image: Image) -> list[str]:
@@ -130,7 +133,7 @@ def _linux(spec: Spec, place: Place) -> dict[str, Any]:
     found: dict[str, Any] = {
         "namespaces": _namespaces(own, place.namespaces),
         "cgroupsPath": place.cgroup,
-        "resources": _resources(spec, devices),
+        "resources": {**_limits(spec, place.controllers), "devices": _rules(spec, devices)},
     }
     if own.devices:
         found["devices"] = devices
@@ -141,6 +144,11 @@ def _linux(spec: Spec, place: Place) -> dict[str, Any]:
         found["maskedPaths"] = _MASKED
         found["readonlyPaths"] = _READ_ONLY
     if not own.privileged and own.seccomp != "unconfined":
+        if fault := seccomp.fault():
+            raise ContainerRefused(
+                f"the default seccomp profile cannot be had on this agent: {fault}; ask for an "
+                "unconfined one"
+            )
         found["seccomp"] = seccomp.profile(capabilities.bounding(own))
     return found
 
@@ -224,26 +232,32 @@ def _device(one: Device) -> dict[str, Any]:
     }
 
 
-def _resources(spec: Spec, devices: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"cpu": {"shares": max(2, int(spec.cpus * 1024))}}
-    if spec.cpu_quota is not None:
-        found["cpu"] |= {"period": 100_000, "quota": max(1000, int(spec.cpu_quota * 100_000))}
-    if spec.mem_bytes:
+def _limits(spec: Spec, controllers: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "cpu" in controllers:
+        found["cpu"] = {"shares": max(2, int(spec.cpus * 1024))}
+        if spec.cpu_quota is not None:
+            quota = max(1000, int(spec.cpu_quota * 100_000))
+            found["cpu"] |= {"period": 100_000, "quota": quota}
+    if "memory" in controllers and spec.mem_bytes:
         # With swap counted in, or it would hide the limit.
         found["memory"] = {"limit": spec.mem_bytes, "swap": spec.mem_bytes}
-    if spec.isolation.pids_max is not None:
+    if "pids" in controllers and spec.isolation.pids_max is not None:
         found["pids"] = {"limit": spec.isolation.pids_max}
+    return found
+
+
+def _rules(spec: Spec, devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return which devices may be used."""
     if spec.isolation.privileged:
-        found["devices"] = [{"allow": True, "access": "rwm"}]
-        return found
+        return [{"allow": True, "access": "rwm"}]
     rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
     rules += [{"allow": True, "type": kind, "access": "m"} for kind in ("c", "b")]
     rules += [_allowed(kind, major, minor) for kind, major, minor in _DEVICES]
     rules += [_allowed("c", 5, 2), {"allow": True, "type": "c", "major": 136, "access": "rwm"}]
     for one, asked in zip(devices, spec.isolation.devices, strict=True):
         rules.append(_allowed(one["type"], one["major"], one["minor"], asked.access))
-    found["devices"] = rules
-    return found
+    return rules
 
 
 def _allowed(kind: str, major: int, minor: int, access: str = "rwm") -> dict[str, Any]:

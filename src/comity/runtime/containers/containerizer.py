@@ -37,6 +37,7 @@ class Containerizer:
         *,
         allow_host: bool,
         no_oci: str,
+        no_limits: str,
         secrets: SecretFiles,
     ) -> None:
         self._secrets = secrets
@@ -47,12 +48,19 @@ class Containerizer:
         self._allow_host = allow_host
         self.no_oci = no_oci
         """Why there are no image containers, and what to do about it."""
+        self.no_limits = no_limits
+        """Which limits cannot be held, and why; empty when all can."""
         self._preparing = asyncio.Semaphore(_PREPARING_MAX)
 
     @property
     def limits(self) -> str:
         """How limits on processors and memory are held here: which cgroups, or none."""
         return self.cgroups.kind if self.cgroups is not None else "none"
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """What limits can be held by here: some of cpu, memory and pids."""
+        return self.cgroups.controllers if self.cgroups is not None else ()
 
     def written_by(self, container_id: str) -> Path | None:
         """Return the directory of what a container changed in its image; None if it has none."""
@@ -74,6 +82,8 @@ class Containerizer:
         """
         if spec.refusal:
             raise ContainerRefused(spec.refusal)
+        if spec.isolation.pids_max is not None and "pids" not in self.controllers:
+            raise ContainerRefused(f"a limit of processes cannot be held: {self.no_limits}")
         spec = self._secrets.put_into(spec)
         make_sandbox(spec)
         spec, sandbox = await self._connected(spec)
@@ -107,6 +117,7 @@ class Containerizer:
             return spec, None
         if spec.inside is not None:  # which runs as long as its pod is there, and no longer
             return spec, self.pods.find(spec.pod)
+        self.networks.check(spec.pod.networks)
         sandbox = await self.pods.ensure(spec.pod)
         attachment = self.networks.attachment(spec.pod.id)
         if attachment is not None and "MESOS_CONTAINER_IP" in spec.environment:

@@ -6,16 +6,18 @@ first process. A container's root is an overlay over its image's layers, mounted
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
+from comity.runtime.cgroups import CONTROLLERS
 from comity.runtime.containers import bundles, kernel, pause, provided, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.pods import Pods
@@ -27,19 +29,28 @@ Heard = Callable[[Pull], None]
 """Hears of a pull."""
 
 
-def can_overlay(directory: Path) -> bool:
-    """Whether overlays can be mounted over directories there; tried, never assumed."""
+def no_overlay(directory: Path) -> str:
+    """Return why no overlays can be mounted over directories there; tried, never assumed."""
     probe = directory / "overlay-probe"
     (probe / "lower").mkdir(parents=True, exist_ok=True)
     try:
         kernel.overlay([str(probe / "lower")], probe)
-    except OSError:
-        return False
+    except OSError as error:
+        return f"no overlays can be mounted in {directory}: {_hint(error)}"
     else:
         kernel.unmount(probe / "root")
-        return True
+        return ""
     finally:
         shutil.rmtree(probe, ignore_errors=True)
+
+
+def _hint(error: OSError) -> str:
+    """Return what to do where a mount is refused."""
+    if error.errno == errno.ENODEV:
+        return "the kernel has no overlayfs (modprobe overlay)"
+    if error.errno == errno.EPERM:
+        return "the agent may not mount (CAP_SYS_ADMIN)"
+    return f"{error.strerror}; use a --work-dir on another file system, such as ext4 or xfs"
 
 
 def _console(spec: Spec) -> tuple[str, ...]:
@@ -57,12 +68,14 @@ class OciContainers:
         images: ImageStore,
         agent: str,
         pods: Pods,
+        controllers: Collection[str] = CONTROLLERS,
     ) -> None:
         self.runtime = runtime
         """None where there is none any more: nothing starts, what ran before is still removed."""
         self._directory = directory
         self.images = images
         self._pods = pods
+        self._controllers = tuple(controllers)
         self._cgroup = f"/comity/{agent}"
         self._root = directory / "runtime"
         self._bundles = directory / "bundles"
@@ -126,7 +139,8 @@ class OciContainers:
         """Return where a container's parts are, with its pod made."""
         root, pod = bundle / "root", spec.pod
         if pod is None:
-            return bundles.Place(root, f"{self._cgroup}/{spec.id}", sources)
+            cgroup = f"{self._cgroup}/{spec.id}"
+            return bundles.Place(root, cgroup, sources, controllers=self._controllers)
         sandbox = await self._pods.ensure(pod)
         above = f"{pod.id}/" if pod.id != spec.id else ""
         joined = sandbox.namespaces
@@ -139,6 +153,7 @@ class OciContainers:
             namespaces=joined,
             files=sandbox.files,
             shm=sandbox.shm,
+            controllers=self._controllers,
         )
 
     def _pid(self, container_id: str) -> str:

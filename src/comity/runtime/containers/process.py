@@ -104,6 +104,8 @@ def _restricted(spec: Spec) -> list[str]:
 def _as(spec: Spec) -> list[str]:
     """Return the prefix that changes to the container's user, and takes privileges away."""
     own = spec.isolation
+    if os.geteuid() != 0:
+        _check_powerless(spec)
     words = as_user(spec)
     bundles.check_user(own, os.geteuid() if not words else 1)
     if own.groups and os.geteuid() == 0:
@@ -120,6 +122,27 @@ def _as(spec: Spec) -> list[str]:
     return ["setpriv", *words] if words else []
 
 
+def _check_powerless(spec: Spec) -> None:
+    """Refuse what only root can give; to have less than root has is no wish that fails.
+
+    Raises:
+        ContainerRefused: naming it.
+    """
+    own = spec.isolation
+    name = (spec.user or "").partition(":")[0]
+    # Frameworks of root leave the choice to the agent: they say so without thinking.
+    if name not in ("", "root", str(os.geteuid())) and _uid(name) != os.geteuid():
+        raise ContainerRefused(f"user '{name}' cannot be had: {_NO_ROOT}")
+    given = {*own.added, *(own.effective or ()), *(own.capabilities or ())}
+    if given and own.effective != ():
+        raise ContainerRefused(f"capability {min(given)} cannot be given: {_NO_ROOT}")
+    if lacking := sorted(set(own.groups) - {os.getegid(), *os.getgroups()}):
+        raise ContainerRefused(f"group {lacking[0]} cannot be given: {_NO_ROOT}")
+
+
+_NO_ROOT = "the agent does not run as root"
+
+
 def _only(names: Iterable[str]) -> str:
     return ",".join(["-all", *(f"+{name.lower()}" for name in names)])
 
@@ -129,10 +152,7 @@ def as_user(spec: Spec) -> list[str]:
     if not spec.user or os.geteuid() != 0:
         return []
     name, _, group = spec.user.partition(":")
-    try:
-        uid = int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise ContainerRefused(f"user '{name}' does not exist on this machine") from None
+    uid = _uid(name)
     if uid == 0:
         return []
     try:
@@ -147,3 +167,15 @@ def as_user(spec: Spec) -> list[str]:
     if group or groups == "--clear-groups":
         groups = "--clear-groups"
     return [f"--reuid={uid}", f"--regid={gid}", groups]
+
+
+def _uid(name: str) -> int:
+    """Return the number of a user of this machine.
+
+    Raises:
+        ContainerRefused: there is none of that name.
+    """
+    try:
+        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ContainerRefused(f"user '{name}' does not exist on this machine") from None

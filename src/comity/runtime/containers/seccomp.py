@@ -12,6 +12,7 @@ unconfined.
 
 import platform
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 _FILES = """
@@ -87,6 +88,7 @@ _WITH_CAPABILITY = {
     "PERFMON": ["perf_event_open"],
     "BPF": ["bpf"],
 }
+_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 _NEW_NAMESPACES = 0x7E020000
 """The flags of clone that make namespaces: CLONE_NEW*."""
 _AF_VSOCK = 40
@@ -97,6 +99,13 @@ _ARCHITECTURES = {
 _EPERM, _ENOSYS = 1, 38
 _PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 """Linux and 32 bit, with or without the old uname; and the question which it is."""
+
+
+def fault() -> str:
+    """Return why no system calls can be filtered here; empty when they can."""
+    if _ACTIONS.exists():
+        return ""
+    return f"the kernel has no seccomp filters ({_ACTIONS} is not there)"
 
 
 def profile(capabilities: Collection[str]) -> dict[str, Any]:

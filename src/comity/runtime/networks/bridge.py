@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from comity.core.networks import BRIDGE, Joined, Network, PortMap
-from comity.runtime.networks import conntrack, firewall
+from comity.runtime.networks import conntrack, firewall, trial
 from comity.runtime.networks.errors import NetworkRefused
 from comity.runtime.networks.leases import Book, Lease, LeaseFile
 from comity.runtime.networks.netlink import Netlink
@@ -64,12 +64,7 @@ class Bridge:
             return "the agent was started with an empty --network-bridge"
         if len(self.name) > 15 or self.subnets.v4.prefixlen > 29:
             return f"bridge {self.name}: names have up to 15 characters, subnets 8 addresses"
-        try:
-            with Netlink.here() as host:
-                host.index_of("lo")
-        except OSError as error:
-            return f"links cannot be changed: {error.strerror}"
-        return self._firewall.fault()
+        return trial.fault() or _settings_fault() or self._firewall.fault()
 
     def fault6(self) -> str:
         """Return why there can be no IPv6 on this one, and what to do; empty when there can."""
@@ -359,6 +354,24 @@ def _keep_routers() -> None:
                 path.write_text("2")
 
 
+def _settings_fault() -> str:
+    """Return which setting of the kernel that a bridge needs may not be changed; empty if none."""
+    # Links begin with what `default` has; that of the bridge is to be changed when it is there.
+    for name, is_enough in (("ipv4/ip_forward", True), ("ipv4/conf/default/route_localnet", False)):
+        path = _SYSCTL / name
+        try:
+            if not (is_enough and path.read_text().strip() == "1"):
+                os.close(os.open(path, os.O_WRONLY))
+        except OSError as error:
+            return _unset(name, error)
+    return ""
+
+
+def _unset(name: str, error: OSError) -> str:
+    setting = f"net.{name.replace('/', '.')}"
+    return f"{setting} cannot be set ({error.strerror}); set it to 1 on the machine"
+
+
 def _set_sysctl(name: str) -> None:
     """Switch a setting on, unless it is.
 
@@ -371,6 +384,4 @@ def _set_sysctl(name: str) -> None:
     try:
         path.write_text("1")
     except OSError as error:
-        setting = f"net.{name.replace('/', '.')}"
-        text = f"{setting} cannot be set ({error.strerror}); set it to 1 on the machine"
-        raise NetworkRefused(text) from error
+        raise NetworkRefused(_unset(name, error)) from error

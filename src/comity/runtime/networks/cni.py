@@ -45,6 +45,16 @@ class Cni:
         """Return the networks that are configured."""
         return sorted(self._all())
 
+    def faults(self) -> list[str]:
+        """Return what is wrong with the configurations, and which plugins are not installed."""
+        faults: list[str] = []
+        for name, configuration in sorted(self._all(faults).items()):
+            try:
+                self._check(Added(Network(name), "eth0", configuration))
+            except NetworkRefused as error:
+                faults.append(f"network '{name}': {error}")
+        return faults
+
     def find(self, network: Network, interface: str, others: tuple[str, ...] = ()) -> Added:
         """Return what a network is to be added with; `others` are networks that are not ours.
 

@@ -27,8 +27,12 @@ class Networks:
     no_ipv6 = ""
     """Why containers on the bridge have no IPv6 though it was asked for."""
 
-    def __init__(self, bridge: Bridge, fault: str, plugins: Cni, directory: Path) -> None:
+    def __init__(
+        self, bridge: Bridge, fault: str, plugins: Cni, directory: Path, *, is_able: bool = True
+    ) -> None:
         self._bridge = bridge
+        self._is_able = is_able
+        """Whether containers can have networks of their own at all."""
         self._fault = fault
         """Why the bridge cannot be used, and what to do about it; empty when it can."""
         self._cni = plugins
@@ -41,6 +45,24 @@ class Networks:
     def no_bridge(self) -> str:
         """Why containers cannot be on the machine's own bridge, and what to do; empty if so."""
         return self._fault
+
+    @property
+    def no_plugins(self) -> str:
+        """Which networks of CNI are configured and cannot be had, and why; empty when all can."""
+        return "; ".join(self._cni.faults())
+
+    def check(self, networks: tuple[Network, ...]) -> None:
+        """Refuse networks that no container can be on, before anything is made for it.
+
+        Raises:
+            NetworkRefused: naming the first, and why.
+        """
+        for network in networks:
+            is_ours = network.name in _BRIDGE_NAMES and network.name not in self._cni.names()
+            if self._fault and (is_ours or not self._is_able):
+                name = BRIDGE if is_ours else network.name
+                text = f"network '{name}' is not available on this agent"
+                raise NetworkRefused(f"{text}: {self._fault}")
 
     def attachment(self, container: str) -> Attachment | None:
         """Return what a container is attached to, None for one without networks of its own."""
@@ -137,6 +159,7 @@ class Networks:
 
     def _plan(self, record: Record, networks: tuple[Network, ...]) -> Wish | None:
         """Find every network, and note the container before anything of it is made."""
+        self.check(networks)
         wish: Wish | None = None
         configured = self._cni.names()
         for index, network in enumerate(networks):
@@ -147,9 +170,6 @@ class Networks:
             elif network.name in _BRIDGE_NAMES and network.name not in configured:
                 if wish is not None:
                     raise NetworkRefused(f"network '{BRIDGE}' is asked for twice")
-                if self._fault:
-                    text = f"network '{BRIDGE}' is not available on this agent"
-                    raise NetworkRefused(f"{text}: {self._fault}")
                 own = msgspec.structs.replace(network, name=BRIDGE)
                 wish = Wish(record.container, Path(record.netns), own, interface)
                 record.bridge = self._bridge.name
