@@ -316,6 +316,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"comity agent: {error}\n")
         return error.exit_code
+    if tls.locks_executors_out(tls.settings(), config.executor_environment):
+        sys.stderr.write(
+            f"comity agent: warning: {tls.PREFIX}REQUIRE_CLIENT_CERT keeps executors out that have "
+            f"no certificate: give them {tls.PREFIX}CERT_FILE and _KEY_FILE by "
+            "--executor-environment-variables\n"
+        )
     return process.run(lambda stop: running.run(config, stop))
 
 

@@ -41,7 +41,11 @@ def parse(argv: Sequence[str] | None) -> Config:
     add("--ip", default=defaults.ip, help="address to listen on (%(default)s)")
     add("--port", type=int, default=defaults.port, help="port to listen on (%(default)s)")
     add("--work-dir", type=Path, default=defaults.work_dir, help="state (%(default)s)")
-    add("--auth", action="store_true", help="ask callers for a token (always beyond loopback)")
+    add(
+        "--auth",
+        action="store_true",
+        help="ask callers for a token, as it must beyond loopback",
+    )
     add("--credential", type=Path, help="file of the principal that we are to the components")
     given = parser.parse_args(argv)
     return Config(**vars(given))

@@ -34,6 +34,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     server = Server(
         gateway.handle,
         authenticate=gateway.authenticate if config.auth else None,
+        asking_flag="--auth",
         security=tls.settings(),
     )
     try:

@@ -13,6 +13,12 @@ from typing import NamedTuple
 from comity.core.errors import UserError
 
 PREFIX = "LIBPROCESS_SSL_"
+_PREFIX_BEFORE = "SSL_"
+"""What the same was called before Mesos 1.0, and may still be (openssl.cpp, `reinitialize`)."""
+_REFUSED = {
+    "VERIFY_DEPTH": "chains of certificates may have any length here",
+    "ECDH_CURVES": "OpenSSL chooses among its curves here",
+}
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
 _HANDED_ON = ("ENABLED", "CA_FILE", "CA_DIR", "VERIFY_SERVER_CERT")
 
@@ -47,18 +53,22 @@ def read(environment: Mapping[str, str]) -> Settings:
     Raises:
         UserError: one of them cannot be.
     """
+    prefix = _prefix(environment)
 
     def flag(name: str, default: bool) -> bool:
-        written = environment.get(PREFIX + name)
+        written = environment.get(prefix + name)
         if written is None:
             return default
         if written.lower() not in _WORDS:
-            raise UserError(f"{PREFIX}{name} is {written!r}; write true or false")
+            raise UserError(f"{prefix}{name} is {written!r}; write true or false")
         return _WORDS[written.lower()]
 
     def text(name: str) -> str:
-        return environment.get(PREFIX + name, "")
+        return environment.get(prefix + name, "")
 
+    for name, why in _REFUSED.items():
+        if text(name) not in ("", "auto"):
+            raise UserError(f"{prefix}{name} is not supported: {why}; unset it")
     found = Settings(
         is_enabled=flag("ENABLED", default=False),
         is_plain_too=flag("SUPPORT_DOWNGRADE", default=False),
@@ -75,6 +85,15 @@ def read(environment: Mapping[str, str]) -> Settings:
     if not (found.has_tls_1_2 or found.has_tls_1_3):
         raise UserError(f"{PREFIX}ENABLE_TLS_V1_2 or {PREFIX}ENABLE_TLS_V1_3 must be true")
     return found
+
+
+def _prefix(environment: Mapping[str, str]) -> str:
+    """Return what the settings' names begin with: the old one only where it enables TLS.
+
+    SSL_CERT_FILE alone is OpenSSL's own, and another thing: the authorities of the machine.
+    """
+    is_old = PREFIX + "ENABLED" not in environment and _PREFIX_BEFORE + "ENABLED" in environment
+    return _PREFIX_BEFORE if is_old else PREFIX
 
 
 @functools.cache
@@ -130,8 +149,15 @@ def client_context(given: Settings) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, given: Settings) -> None:
+    def no_password() -> str:
+        # Without this OpenSSL asks the terminal, and waits.
+        raise UserError(
+            f"the key {given.key_file} has a password, and nobody to ask for it: write it without "
+            f"(openssl pkey -in {given.key_file} -out FILE), readable by its owner only"
+        )
+
     try:
-        context.load_cert_chain(given.cert_file, given.key_file)
+        context.load_cert_chain(given.cert_file, given.key_file, no_password)
     except (OSError, ssl.SSLError) as error:
         raise UserError(
             f"cannot use the certificate {given.cert_file} with the key {given.key_file}: "
@@ -164,5 +190,14 @@ def _trust(context: ssl.SSLContext, given: Settings) -> None:
 
 def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what executors need of an agent's settings to call it."""
-    names = [PREFIX + name for name in _HANDED_ON]
-    return {name: environment[name] for name in names if name in environment}
+    prefix = _prefix(environment)
+    return {
+        PREFIX + name: environment[prefix + name]
+        for name in _HANDED_ON
+        if prefix + name in environment
+    }
+
+
+def locks_executors_out(given: Settings, environment: Mapping[str, str]) -> bool:
+    """Whether an agent asks for certificates that executors with this environment do not have."""
+    return given.is_enabled and given.requires_clients and f"{PREFIX}CERT_FILE" not in environment

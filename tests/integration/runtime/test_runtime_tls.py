@@ -4,6 +4,7 @@ import asyncio
 import ssl
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from comity.core.errors import UserError
 from comity.runtime import tls
@@ -102,6 +103,8 @@ BAD = [
     ({"ENABLED": "1", "CERT_FILE": "/nowhere", "KEY_FILE": "/nowhere"}, "No such file"),
     ({"ENABLED": "1", "CERT_FILE": __file__, "KEY_FILE": __file__}, "cannot use the certificate"),
     ({"ENABLE_TLS_V1_2": "0", "ENABLE_TLS_V1_3": "0"}, "must be true"),
+    ({"VERIFY_DEPTH": "4"}, "LIBPROCESS_SSL_VERIFY_DEPTH is not supported"),
+    ({"ECDH_CURVES": "P-256"}, "LIBPROCESS_SSL_ECDH_CURVES is not supported"),
 ]
 
 
@@ -119,3 +122,32 @@ def test_clients_that_nobody_can_check_are_not_asked_for_certificates(authority)
         tls.server_context(given)
     with pytest.raises(UserError, match="no such ciphers"):
         tls.server_context(settings(authority, CIPHERS="nonsense"))
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked(authority, tmp_path):
+    cert_file, key_file = authority.issue("locked")
+    key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    key_file.write_bytes(key.private_bytes(*form, locked))
+    given = settings(authority, CERT_FILE=str(cert_file), KEY_FILE=str(key_file))
+    for make in (tls.server_context, tls.client_context):
+        with pytest.raises(UserError, match=r"locked\.key has a password"):
+            make(given)
+
+
+def test_the_old_names_count_where_they_enable_tls():
+    old = {"SSL_ENABLED": "true", "SSL_CERT_FILE": "c", "SSL_KEY_FILE": "k", "SSL_CA_FILE": "a"}
+    found = tls.read(old)
+    assert (found.is_enabled, found.cert_file, found.ca_file) == (True, "c", "a")
+    assert tls.handed_on(old) == {"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_CA_FILE": "a"}
+    new = {"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_CERT_FILE": "n"}
+    assert tls.read({**old, **new}).cert_file == "n"
+    assert tls.read({"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}).cert_file == ""
+
+
+def test_an_agent_knows_when_its_executors_cannot_call_it(authority):
+    asks = settings(authority, REQUIRE_CLIENT_CERT="true")
+    assert tls.locks_executors_out(asks, {})
+    assert not tls.locks_executors_out(asks, {"LIBPROCESS_SSL_CERT_FILE": "/x"})
+    assert not tls.locks_executors_out(settings(authority), {})

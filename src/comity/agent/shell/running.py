@@ -148,6 +148,7 @@ async def _serve(
         authenticate=admit if config.credentials is not None else None,
         security=tls.settings(),
     )
+    server.check(config.ip)  # before there is a launcher, which would stay
     hello = await launcher.connect()
     waiting = [one.id for one in state.containers.values() if not one.has_process]
     await containerizer.destroy_all(_with_parents([*hello["running"], *waiting]))

@@ -56,14 +56,29 @@ class Server:
         ssl: tls.SSLContext | None = None,
         security: Settings | None = None,
         authenticate: Authenticate | None = None,
+        asking_flag: str = "--credentials FILE",
     ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.authenticate = authenticate
         self.connections: set[_Connection] = set()
+        self._asking_flag = asking_flag
+        """What makes this program ask callers who they are."""
         self._ssl = server_context(security) if security is not None else ssl
         self._is_plain_too = security is not None and security.is_plain_too
         self._listener: asyncio.Server | Sniffing | None = None
+
+    def check(self, host: str) -> None:
+        """Refuse an address where callers would have to be asked who they are, and are not.
+
+        Raises:
+            UserError: it is beyond loopback.
+        """
+        if self.authenticate is None and not is_loopback(host):
+            raise UserError(
+                f"refusing to listen on {host} without authentication: give {self._asking_flag}, "
+                "or listen on 127.0.0.1"
+            )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and return the address in use (`port` 0 takes a free one).
@@ -72,11 +87,7 @@ class Server:
             UserError: the address is beyond loopback and nobody would be asked who they are,
                 or it cannot be bound.
         """
-        if self.authenticate is None and not is_loopback(host):
-            raise UserError(
-                f"refusing to listen on {host} without authentication: give --credentials FILE, "
-                "or listen on 127.0.0.1"
-            )
+        self.check(host)
         loop = asyncio.get_running_loop()
         try:
             if self._ssl is not None and self._is_plain_too:
