@@ -186,6 +186,8 @@ class Attempts:
     last_used_at: Instant | None = None
     reasons: dict[Reason, int] = field(default_factory=dict)
     last_reasons: dict[AgentId, tuple[Instant, Reason]] = field(default_factory=dict)
+    inabilities: dict[AgentId, str] = field(default_factory=dict)
+    """Why agents cannot run it at all, in their own words."""
 
 
 @dataclass(slots=True)

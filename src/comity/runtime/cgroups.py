@@ -66,6 +66,11 @@ class Cgroups:
         """Those of `CONTROLLERS` that limits can be held by here."""
 
     @property
+    def is_version_2(self) -> bool:
+        """Whether this is a host of version 2 alone."""
+        return "" in self._roots
+
+    @property
     def kind(self) -> str:
         """Which version of cgroups holds the limits; none where no controller of them is here."""
         if not self.controllers:

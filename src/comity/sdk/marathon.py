@@ -143,8 +143,9 @@ class Marathon:
         return cast("Json | None", await self.rest.call("DELETE", path, query=_force(force)))
 
     async def queue(self) -> list[Json]:
-        """List what waits for offers."""
-        return cast("list[Json]", (await self._json("GET", "/v2/queue"))["queue"])
+        """List what waits for offers, and why the last ones were of no use."""
+        found = await self._json("GET", "/v2/queue", query={"embed": "lastUnusedOffers"})
+        return cast("list[Json]", found["queue"])
 
     async def groups(self) -> Json:
         """Return the root group."""

@@ -197,10 +197,16 @@ async def test_what_waits_says_why(person):
                     {"reason": "InsufficientCpus", "declined": 0, "processed": 0},
                 ]
             },
+            "lastUnusedOffers": [
+                {"reason": ["UnfulfilledConstraint"], "message": "image 'x' cannot run"},
+                {"reason": ["UnfulfilledConstraint"], "message": "image 'x' cannot run"},
+                {"reason": ["UnfulfilledConstraint"]},
+            ],
         }
     ]
     out = await person.runs("task")
     assert "waiting: 2 instances of /img: no offer fits: UnfulfilledConstraint (3)" in out
+    assert "\n  image 'x' cannot run (2)\n" in out
 
 
 async def test_logs(person):

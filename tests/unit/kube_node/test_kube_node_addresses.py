@@ -46,6 +46,26 @@ def test_who_has_an_address_of_its_own(images, spec, facts, own):
     assert ("container" in launches.build_sandbox(given, facts)) is own
 
 
+@pytest.mark.parametrize(
+    ("given", "reasons"),
+    [
+        (container(image="nginx"), {"NetworkShared"}),
+        (container(resources={"limits": {"memory": "1Mi"}}), {"LimitsNotHeld"}),
+        (container(resources={"requests": {"memory": "1Mi"}}), set()),
+    ],
+)
+def test_a_pod_is_told_what_its_node_cannot_do(given, reasons):
+    world = World()
+    world.machine = NodeMachine(
+        msgspec.structs.replace(FACTS, no_bridge="neither iptables", no_limits="no cgroups")
+    )
+    world.assign(pod(containers=[given]))
+    told = {one.reason: one.message for one in world.of(outbox.RecordEvent)}
+    assert reasons == told.keys() & {"NetworkShared", "LimitsNotHeld"}
+    for text in (told[one] for one in reasons):
+        assert "neither iptables" in text or "no cgroups" in text
+
+
 def test_host_ports_are_mapped_for_the_sandbox():
     ports = [{"containerPort": 80, "hostPort": 31080}, {"containerPort": 81}]
     dns = {"containerPort": 53, "hostPort": 31053, "protocol": "UDP", "hostIP": "0.0.0.0"}

@@ -185,6 +185,20 @@ def test_where_a_pod_may_go(given, labels, spec, reason):
     assert found is None if reason is None else reason in (found or "")
 
 
+def test_a_pod_hears_why_a_node_cannot_run_its_image():
+    given = pod(container={"image": "nginx"})
+    obj = node_object(labels={"node.comity.io/attribute-comity_images": "none"})
+    key = "node.comity.io/attribute-comity_images_missing"
+    obj["metadata"]["annotations"][key] = "no OCI runtime is installed; install one"
+    node = Node("node-1", obj)
+    found, sentence = fitting.choose(given, pods.demand_of(given), [(node, Resources())])
+    assert found is None
+    assert sentence == (
+        "0/1 nodes are available: 1 node(s) cannot run images: "
+        "no OCI runtime is installed; install one."
+    )
+
+
 def test_a_demand_counts_the_larger_of_inits_and_mains():
     given = pod(cpu="300m")
     given["spec"]["initContainers"] = [

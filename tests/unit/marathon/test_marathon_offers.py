@@ -107,6 +107,45 @@ def test_the_queue_tells_why_offers_were_not_used() -> None:
     assert len(item["lastUnusedOffers"]) == 2
 
 
+IMAGE = {"type": "DOCKER", "docker": {"image": "box"}}
+UNABLE = {"comity_images": "none", "comity_images_missing": "no OCI runtime is installed"}
+FLAT = {"comity_network": "host", "comity_network_missing": "neither iptables nor nft"}
+
+
+@pytest.mark.parametrize(
+    ("values", "fields", "text"),
+    [
+        (UNABLE, {"container": IMAGE}, "image 'box' cannot run on this agent: no OCI runtime"),
+        (
+            FLAT,
+            {"container": IMAGE, "networks": [{"mode": "container/bridge"}]},
+            "network 'mesos-bridge' is not available on this agent: neither iptables nor nft",
+        ),
+        (
+            {"comity_host_image": "false"},
+            {"container": {"type": "MESOS", "docker": {"image": "host"}}},
+            "the image name 'host' is forbidden",
+        ),
+    ],
+)
+def test_an_agent_that_cannot_run_an_app_is_passed_over_and_says_why(values, fields, text) -> None:
+    world = World(agents=2)
+    world.agents[0].values = values
+    world.subscribe()
+    world.post(**APP, **fields, instances=2)
+    world.settle()
+    assert {one.host for one in world.tasks("/g/a")} == {world.agents[1].host}
+    world.agents[1].values = values
+    world.post(**{**APP, "id": "/g/b"}, **fields)
+    world.fire()
+    world.offer()
+    [item] = views.queue(world.state, world.now, with_offers=True)["queue"]
+    assert len(item["lastUnusedOffers"]) == 2
+    for entry in item["lastUnusedOffers"]:
+        assert entry["reason"] == ["UnfulfilledConstraint"]
+        assert text in entry["message"]
+
+
 def test_unique_hosts_and_required_ports_hold() -> None:
     world = started(agents=2)
     world.agents[0].ports |= {31443}

@@ -74,9 +74,8 @@ def _containerizer(config: AgentConfig) -> Containerizer:
         if runtime is not None and (fault := oci.no_overlay(directory)):
             runtime, reason = None, fault
         images = ImageStore(directory, _registries(config))
-        held = cgroups.controllers if cgroups is not None else ()
         containers = oci.OciContainers(
-            runtime, directory, images, agent_name(config.work_dir), pods, held
+            runtime, directory, images, agent_name(config.work_dir), pods, cgroups
         )
     return Containerizer(
         cgroups,

@@ -14,7 +14,12 @@ _HOST_IMAGE = "host"
 
 def has_own(pod: Pod, facts: NodeFacts) -> bool:
     """Whether the pod has an address of its own, now or soon."""
-    if not facts.has_bridge or pod.spec.get("hostNetwork"):
+    return facts.has_bridge and wants_own(pod)
+
+
+def wants_own(pod: Pod) -> bool:
+    """Whether the pod would have an address of its own where there is a bridge."""
+    if pod.spec.get("hostNetwork"):
         return False
     return all(each.spec.get("image") != _HOST_IMAGE for each in pod.containers)
 

@@ -30,6 +30,10 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     """The agent's address; pods on the host's network share it."""
     has_bridge: bool = False
     """Whether pods can have addresses of their own (`addresses`)."""
+    no_bridge: str = ""
+    """Why not, in the agent's words."""
+    no_limits: str = ""
+    """Which limits the agent cannot hold, and why; empty when it can hold all."""
     sandbox: str
     """The executor's sandbox: pod directories and container logs live below it."""
     cpus: float = 0.0

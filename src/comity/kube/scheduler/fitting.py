@@ -4,7 +4,7 @@ from typing import Any
 
 from comity.kube.scheduler import pods
 from comity.kube.scheduler.pods import Demand
-from comity.kube.scheduler.state import Node
+from comity.kube.scheduler.state import ATTRIBUTE_LABEL, Node, annotation
 from comity.resources import quantities, ranges
 from comity.resources.amounts import Kind, Resources
 
@@ -56,15 +56,10 @@ def _of_node(pod: Json, demand: Demand, obj: Json) -> str | None:
     labels = obj["metadata"].get("labels") or {}
     if not pods.matches_selector(pod, labels):
         return "node(s) didn't match Pod's node affinity/selector"
-    ability = labels.get("node.comity.io/attribute-comity_images")
-    if demand.needs_images and ability == "none":
-        return (
-            "node(s) cannot run images: the agent is not root or has no OCI runtime "
-            "(install crun or runc and start it as root, or use the image name 'host')"
-        )
-    if demand.needs_host_image and (
-        labels.get("node.comity.io/attribute-comity_host_image") == "false"
-    ):
+    if demand.needs_images and labels.get(f"{ATTRIBUTE_LABEL}comity_images") == "none":
+        why = annotation(obj, f"{ATTRIBUTE_LABEL}comity_images_missing") or "no OCI runtime"
+        return f"node(s) cannot run images: {why}"
+    if demand.needs_host_image and (labels.get(f"{ATTRIBUTE_LABEL}comity_host_image") == "false"):
         return "node(s) forbid the image name 'host': use an image"
     return None
 

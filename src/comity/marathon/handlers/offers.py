@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from comity.core.effects import Outbox, SetTimer, Write
 from comity.core.instants import Instant
-from comity.marathon import launching, offered, placing, pod_launching
+from comity.marathon import abilities, launching, offered, placing, pod_launching
 from comity.marathon.handlers import table
 from comity.marathon.handlers.settling import launch_spec
 from comity.marathon.handlers.touching import touch
@@ -72,7 +72,7 @@ def _fill(
     demand = placing.demand_of(app)
     placed = placing.placed(state.of_app(app_id).values())
     known = {name: len(values) for name, values in state.seen_values.items()}
-    circle = list(helds)
+    circle = [one for one in helds if _is_able(app, attempts, one, now)]
     while circle and app_id in state.wanted:
         for one in list(circle):
             if app_id not in state.wanted:
@@ -93,6 +93,17 @@ def _fill(
                 at = (one.agent_id, one.host)
                 task = launching.task_info(app, instance.task_id, at, found)
                 filled[one.offer_id].tasks.append(task)
+
+
+def _is_able(app: Spec, attempts: Attempts, held: Held, now: Instant) -> bool:
+    """Whether an agent can run this at all; if not, note the offer as of no use, and why."""
+    why = abilities.why_not(app, held.node.values)
+    if why:
+        _unused(attempts, held, Reason.UNFULFILLED_CONSTRAINT, now)
+        attempts.inabilities[held.agent_id] = why
+    else:
+        attempts.inabilities.pop(held.agent_id, None)
+    return not why
 
 
 def _instance(

@@ -29,16 +29,24 @@ def queue(state: State, now: Instant, *, with_offers: bool) -> Json:
         }
         item |= {"pod": pod_json(spec)} if isinstance(spec, Pod) else {"app": app_json(spec)}
         if with_offers:
-            item["lastUnusedOffers"] = [
-                {
-                    "offer": {"id": "", "hostname": "", "agentId": agent_id, "resources": []},
-                    "timestamp": timestamps.render(at),
-                    "reason": [reason.value],
-                }
-                for agent_id, (at, reason) in attempts.last_reasons.items()
-            ]
+            item["lastUnusedOffers"] = _unused_offers(attempts)
         found.append(item)
     return {"queue": found}
+
+
+def _unused_offers(attempts: Attempts) -> list[Json]:
+    """Return each agent's last offer of no use; `message` is ours: its words on what it cannot."""
+    found = []
+    for agent_id, (at, reason) in attempts.last_reasons.items():
+        entry: Json = {
+            "offer": {"id": "", "hostname": "", "agentId": agent_id, "resources": []},
+            "timestamp": timestamps.render(at),
+            "reason": [reason.value],
+        }
+        if agent_id in attempts.inabilities:
+            entry["message"] = attempts.inabilities[agent_id]
+        found.append(entry)
+    return found
 
 
 def _offers_summary(attempts: Attempts) -> Json:

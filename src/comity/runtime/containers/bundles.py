@@ -45,6 +45,8 @@ class Place(Struct, frozen=True):
     """The pod's /dev/shm."""
     controllers: Collection[str] = CONTROLLERS
     """What limits can be held by here: a runtime fails for others."""
+    hides_cgroups: bool = False
+    """Whether it takes a namespace to see but its own: a mount of version 2 shows all of them."""
 
 
 def arguments(spec: Spec, image: Image) -> list[str]:
@@ -131,7 +133,7 @@ def _linux(spec: Spec, place: Place) -> dict[str, Any]:
     own = spec.isolation
     devices = [_device(one) for one in own.devices]
     found: dict[str, Any] = {
-        "namespaces": _namespaces(own, place.namespaces),
+        "namespaces": _namespaces(own, place),
         "cgroupsPath": place.cgroup,
         "resources": {**_limits(spec, place.controllers), "devices": _rules(spec, devices)},
     }
@@ -153,8 +155,10 @@ def _linux(spec: Spec, place: Place) -> dict[str, Any]:
     return found
 
 
-def _namespaces(own: Isolation, joined: Mapping[str, str]) -> list[dict[str, str]]:
-    wanted = {"mount": ""}
+def _namespaces(own: Isolation, place: Place) -> list[dict[str, str]]:
+    wanted, joined = {"mount": ""}, place.namespaces
+    if place.hides_cgroups and not own.privileged:
+        wanted["cgroup"] = ""
     if not own.share_pid:
         wanted["pid"] = ""
     if not own.share_ipc or "ipc" in joined:

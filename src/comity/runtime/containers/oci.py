@@ -12,12 +12,12 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from comity.core.containers import Spec
-from comity.runtime.cgroups import CONTROLLERS
+from comity.runtime.cgroups import Cgroups
 from comity.runtime.containers import bundles, kernel, pause, provided, users
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.containers.pods import Pods
@@ -68,14 +68,15 @@ class OciContainers:
         images: ImageStore,
         agent: str,
         pods: Pods,
-        controllers: Collection[str] = CONTROLLERS,
+        cgroups: Cgroups | None,
     ) -> None:
         self.runtime = runtime
         """None where there is none any more: nothing starts, what ran before is still removed."""
         self._directory = directory
         self.images = images
         self._pods = pods
-        self._controllers = tuple(controllers)
+        self._controllers = cgroups.controllers if cgroups is not None else ()
+        self._is_version_2 = cgroups is not None and cgroups.is_version_2
         self._cgroup = f"/comity/{agent}"
         self._root = directory / "runtime"
         self._bundles = directory / "bundles"
@@ -140,7 +141,13 @@ class OciContainers:
         root, pod = bundle / "root", spec.pod
         if pod is None:
             cgroup = f"{self._cgroup}/{spec.id}"
-            return bundles.Place(root, cgroup, sources, controllers=self._controllers)
+            return bundles.Place(
+                root,
+                cgroup,
+                sources,
+                controllers=self._controllers,
+                hides_cgroups=self._is_version_2,
+            )
         sandbox = await self._pods.ensure(pod)
         above = f"{pod.id}/" if pod.id != spec.id else ""
         joined = sandbox.namespaces
@@ -154,6 +161,7 @@ class OciContainers:
             files=sandbox.files,
             shm=sandbox.shm,
             controllers=self._controllers,
+            hides_cgroups=self._is_version_2,
         )
 
     def _pid(self, container_id: str) -> str:

@@ -65,6 +65,10 @@ class Pods:
 
     async def _ensure(self, pod: Pod) -> Sandbox:
         place = self._directory / pod.id
+        if os.geteuid() != 0:
+            _check_powerless(pod)
+            place.mkdir(parents=True, exist_ok=True)
+            return self._sandbox(place)
         kinds = tuple(kind for kind, wanted in _wanted(pod).items() if wanted)
         own = Isolation(sysctls=pod.sysctls)
         bundles.check_sysctls(own, has_network="net" in kinds)
@@ -132,6 +136,19 @@ class Pods:
         for name in os.listdir(self._directory):
             if name not in known:
                 await self.remove(name)
+
+
+def _check_powerless(pod: Pod) -> None:
+    """Refuse what only root can give; containers then share what is the machine's, as processes do.
+
+    Raises:
+        ContainerRefused: naming it.
+    """
+    asked = [f"sysctl {name}" for name in pod.sysctls]
+    asked += [f"a volume in memory at {path}" for path in pod.memory_volumes]
+    asked += ["a PID namespace"] if pod.share_pid else []
+    if asked:
+        raise ContainerRefused(f"{asked[0]} cannot be had: the agent does not run as root")
 
 
 def _unmake(place: Path) -> None:

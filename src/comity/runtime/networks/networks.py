@@ -44,7 +44,7 @@ class Networks:
     @property
     def no_bridge(self) -> str:
         """Why containers cannot be on the machine's own bridge, and what to do; empty if so."""
-        return self._fault
+        return self._fault if BRIDGE not in self._cni.names() else ""
 
     @property
     def no_plugins(self) -> str:

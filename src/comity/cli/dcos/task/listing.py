@@ -1,6 +1,7 @@
 """`dcos task [list]`."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,5 +86,9 @@ def _reasons(item: Json) -> Iterator[str]:
     if declined:
         causes = ", ".join(f"{reason} ({number})" for reason, number in declined.items())
         yield f"waiting: {instances} of {spec.get('id')}: no offer fits: {causes}"
+        told = Counter(
+            one["message"] for one in item.get("lastUnusedOffers") or () if "message" in one
+        )
+        yield from (f"  {text} ({number})" for text, number in told.items())
     else:
         yield f"waiting: {instances} of {spec.get('id')}: for offers"

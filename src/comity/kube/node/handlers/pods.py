@@ -4,7 +4,7 @@ from typing import Any
 
 from comity.core.effects import Outbox, SetTimer
 from comity.core.instants import Instant
-from comity.kube.node import events, launches, lifecycle, stopping, volumes
+from comity.kube.node import addresses, events, launches, lifecycle, stopping, volumes
 from comity.kube.node.handlers import table
 from comity.kube.node.inputs import (
     ConfigDue,
@@ -25,6 +25,7 @@ from comity.kube.node.state import (
     Container,
     ContainerKind,
     Json,
+    NodeFacts,
     Pod,
     Resolved,
     State,
@@ -52,7 +53,7 @@ def on_pod_assigned(state: State, item: PodAssigned, now: Instant, out: Outbox) 
     # The object may have changed, or gone, since the task was made; the watch may not tell again.
     out.launches.append(FetchPod(uid, pod.namespace, pod.name))
     lifecycle.resolve(pod, out)
-    _warn(pod, out)
+    _warn(pod, state.facts, out)
     _arm_deadline(pod, out)
     _stop_if_deleted(pod, now)
     lifecycle.advance(state, pod, now, out)
@@ -68,8 +69,15 @@ def _containers(spec: Json) -> list[Container]:
     return [*containers, *mains]
 
 
-def _warn(pod: Pod, out: Outbox) -> None:
+def _warn(pod: Pod, facts: NodeFacts, out: Outbox) -> None:
     """Say what of the spec this node does not do, or does differently."""
+    if facts.no_bridge and addresses.wants_own(pod):
+        text = f"The pod is on its node's own network, at its node's address: {facts.no_bridge}"
+        events.record(pod, "NetworkShared", text, out)
+    if facts.no_limits and any(
+        (each.spec.get("resources") or {}).get("limits") for each in pod.containers
+    ):
+        events.record(pod, "LimitsNotHeld", f"On this node: {facts.no_limits}", out)
     if fields := launches.ignored(pod):
         text = f"This node does not apply {', '.join(fields)}"
         events.record(pod, "UnsupportedFields", text, out)

@@ -50,11 +50,14 @@ async def serve(config: Config, agent: Executor, stop: asyncio.Event) -> None:
 def make_node(config: Config, agent: Executor, body: wire.SubscribedBody) -> Node:
     """Make the node that the agent's SUBSCRIBED describes."""
     data = decode_data(body.executor_info.data)
+    attributes = body.agent_info.attributes
     facts = NodeFacts(
         name=body.agent_info.hostname,
         ip=config.ip,
         sandbox=str(config.sandbox),
-        has_bridge=_has_bridge(body.agent_info.attributes),
+        has_bridge=_said(attributes, "comity_network") == "bridge",
+        no_bridge=_said(attributes, "comity_network_missing"),
+        no_limits=_said(attributes, "comity_limits_missing"),
         cpus=_total(body.agent_info.resources, "cpus"),
         mem_mb=_total(body.agent_info.resources, "mem"),
         kubelet_port=_port(body.executor_info.resources),
@@ -63,9 +66,9 @@ def make_node(config: Config, agent: Executor, body: wire.SubscribedBody) -> Nod
     return Node(config, data, facts, agent)
 
 
-def _has_bridge(attributes: tuple[Attribute, ...]) -> bool:
-    own = (one for one in attributes if one.name == "comity_network")
-    return any(one.text is not None and one.text.value == "bridge" for one in own)
+def _said(attributes: tuple[Attribute, ...], name: str) -> str:
+    """Return the text of an attribute, empty without it."""
+    return next((one.text.value for one in attributes if one.name == name and one.text), "")
 
 
 def _total(resources: tuple[Resource, ...], name: str) -> float:

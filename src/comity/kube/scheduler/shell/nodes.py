@@ -32,9 +32,10 @@ class Nodes:
             return
         name = offer.hostname
         labels = _labels(offer)
-        annotations = {
+        annotations: dict[str, str | None] = {
             AGENT_ANNOTATION: offer.agent_id.value,
             PORT_ANNOTATION: str(effect.kubelet_port),
+            **_told(offer),
         }
         metadata = {"name": name, "labels": labels, "annotations": annotations}
         try:
@@ -42,7 +43,8 @@ class Nodes:
         except ApiError as error:
             if error.status != 404:
                 raise
-            held = await self._api.create("nodes", {"metadata": metadata})
+            given = {name: text for name, text in annotations.items() if text is not None}
+            held = await self._api.create("nodes", {"metadata": metadata | {"annotations": given}})
         else:
             await self._api.patch("nodes", ("", name), {"metadata": metadata})
         status = self._status(held, offer, agent["resources"])
@@ -98,6 +100,18 @@ class Nodes:
         await self._api.patch("nodes", ("", effect.name), change, "status")
 
 
+def _told(offer: v1.Offer) -> dict[str, str | None]:
+    """Return why this agent cannot do what others can; None takes an older reason away."""
+    found: dict[str, str | None] = dict.fromkeys(
+        f"{ATTRIBUTE_LABEL}comity_{what}_missing" for what in _MISSING
+    )
+    for one in offer.attributes:
+        if one.text is not None and f"{ATTRIBUTE_LABEL}{one.name}" in found:
+            found[f"{ATTRIBUTE_LABEL}{one.name}"] = one.text.value
+    return found
+
+
+_MISSING = ("images", "network", "network_ipv6", "cni", "limits", "seccomp", "users")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 """What Kubernetes takes as a label's value; attributes that say more are not labels."""
 
