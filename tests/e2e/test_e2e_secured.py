@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from comity.runtime import tls
-from comity.runtime.http import Client
+from comity.runtime.http import Client, HttpError
 from support.certificates import Authority
 from support.clusters import KUBECTL
 from support.kernel import Process
@@ -52,7 +52,7 @@ async def until(ask, wanted):
 
 
 @contextlib.asynccontextmanager
-async def cluster(directory, authority=None):
+async def cluster(directory, authority=None, asks=False):
     """Run all components with credentials; give the gateway, and what asks for credentials."""
     known = directory / "credentials"
     pairs = [{"principal": name, "secret": secret} for name, secret in SECRETS.items()]
@@ -62,7 +62,7 @@ async def cluster(directory, authority=None):
 
         async def start(module, *arguments):
             log = directory / f"{module}.log"
-            said = variables(authority, module) if authority is not None else {}
+            said = variables(authority, module, asks) if authority is not None else {}
             one = Process(f"comity.{module}", log, "--port", "0", *arguments, environment=said)
             stack.push_async_callback(one.end)
             await one.start()
@@ -76,8 +76,10 @@ async def cluster(directory, authority=None):
         own = {name: ("--credential", credential(directory, name)) for name in SECRETS}
         clean = Process("comity.agent", directory / "x.log", *work("a"), "--recover=cleanup")
         stack.push_async_callback(_finished, clean.argv)
+        theirs = _executors_own(authority) if asks else ()
         agent = await start(
             "agent",
+            *theirs,
             *(*work("a"), *to_master, *own["agent"], "--credentials", str(known)),
             *("--resources", "cpus:8;mem:8192;disk:1000"),
         )
@@ -89,18 +91,34 @@ async def cluster(directory, authority=None):
         yield gateway, (master, agent)
 
 
-def variables(authority, module):
-    """Return what a component is told of TLS: Mesos's own serve it, the others trust it."""
-    trusted = {"LIBPROCESS_SSL_CA_FILE": str(authority.ca_file)}
-    if module not in ("master", "agent", "gateway"):
-        return trusted
-    cert_file, key_file = authority.issue(module)
+def variables(authority, module, asks):
+    """Return what a component is told of TLS: Mesos's own serve it, the others trust it.
+
+    Where Mesos's `asks` for certificates of who calls, everybody has one.
+    """
+    said = {"LIBPROCESS_SSL_CA_FILE": str(authority.ca_file)}
+    is_server = module in ("master", "agent", "gateway")
+    if is_server or asks:
+        said |= _certificate(authority, module)
+    if is_server:
+        said["LIBPROCESS_SSL_ENABLED"] = "true"
+    if asks and module in ("master", "agent"):
+        said["LIBPROCESS_SSL_REQUIRE_CLIENT_CERT"] = "true"
+    return said
+
+
+def _certificate(authority, name):
+    cert_file, key_file = authority.issue(name)
     return {
-        **trusted,
-        "LIBPROCESS_SSL_ENABLED": "true",
         "LIBPROCESS_SSL_CERT_FILE": str(cert_file),
         "LIBPROCESS_SSL_KEY_FILE": str(key_file),
     }
+
+
+def _executors_own(authority):
+    """Return the flag by which executors get a certificate, such as the node's of Kubernetes."""
+    own = _certificate(authority, "executors")
+    return ("--executor-environment-variables", json.dumps(own))
 
 
 async def _finished(argv):
@@ -108,13 +126,21 @@ async def _finished(argv):
     assert await child.wait() == 0
 
 
-@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
-async def test_apps_and_pods_run_and_can_be_looked_into(tmp_path, has_tls):
+@pytest.mark.parametrize("kind", ["plain", "tls", "mutual"])
+async def test_apps_and_pods_run_and_can_be_looked_into(tmp_path, kind):
+    has_tls, asks = kind != "plain", kind == "mutual"
     authority = Authority(tmp_path / "pki") if has_tls else None
     trusted = ["--ca-certs", str(authority.ca_file)] if authority is not None else []
     known = tls.Settings(ca_file=trusted[1]) if trusted else tls.Settings()
-    async with cluster(tmp_path, authority) as (gateway, guarded):
+    async with cluster(tmp_path, authority, asks) as (gateway, guarded):
         client = Client(ssl=tls.client_context(known))
+        if asks:
+            for url in guarded:
+                with pytest.raises(HttpError):
+                    await client.request("GET", f"{url}/state")
+            own = authority.issue("somebody")
+            known = known._replace(cert_file=str(own[0]), key_file=str(own[1]))
+            client = Client(ssl=tls.client_context(known))
         for url in guarded:
             assert url.startswith("https://") is has_tls
             assert (await client.request("GET", f"{url}/state")).status == 401

@@ -20,7 +20,11 @@ _REFUSED = {
     "ECDH_CURVES": "OpenSSL chooses among its curves here",
 }
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
-_HANDED_ON = ("ENABLED", "CA_FILE", "CA_DIR", "VERIFY_SERVER_CERT")
+_HANDED_ON = ("CA_FILE", "CA_DIR", "VERIFY_SERVER_CERT")
+_SHOWN = (PREFIX + "CERT_FILE", PREFIX + "KEY_FILE")
+_AGENT_SCHEME = "COMITY_AGENT_SCHEME"
+"""How an executor of ours calls its agent. LIBPROCESS_SSL_ENABLED says more: those with libprocess
+in them would serve TLS themselves, and exit for want of a certificate and a key (openssl.cpp)."""
 
 
 class Settings(NamedTuple):
@@ -188,16 +192,33 @@ def _trust(context: ssl.SSLContext, given: Settings) -> None:
         ) from error
 
 
-def handed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what executors need of an agent's settings to call it."""
+def handed_on(environment: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return what executors are told: what they need to call an agent with TLS, and what is given.
+
+    Mesos hands on nothing but what is given; LIBPROCESS_SSL_ENABLED goes with a certificate only.
+    """
     prefix = _prefix(environment)
-    return {
+    told = {
         PREFIX + name: environment[prefix + name]
         for name in _HANDED_ON
         if prefix + name in environment
     }
+    if read(environment).is_enabled:
+        told[_AGENT_SCHEME] = "https"
+        if _has_certificate(given):
+            told[PREFIX + "ENABLED"] = "true"
+    return {**told, **given}
+
+
+def agent_scheme(environment: Mapping[str, str]) -> str:
+    """Return how an executor with this environment calls its agent: by http or https."""
+    return environment.get(_AGENT_SCHEME) or read(environment).scheme
 
 
 def locks_executors_out(given: Settings, environment: Mapping[str, str]) -> bool:
     """Whether an agent asks for certificates that executors with this environment do not have."""
-    return given.is_enabled and given.requires_clients and f"{PREFIX}CERT_FILE" not in environment
+    return given.is_enabled and given.requires_clients and not _has_certificate(environment)
+
+
+def _has_certificate(environment: Mapping[str, str]) -> bool:
+    return all(environment.get(name) for name in _SHOWN)

@@ -73,7 +73,7 @@ class Identity(Struct, frozen=True):
         environ = os.environ if environ is None else environ
         try:
             return cls(
-                agent_url=f"{tls.read(environ).scheme}://{environ['MESOS_AGENT_ENDPOINT']}",
+                agent_url=f"{tls.agent_scheme(environ)}://{environ['MESOS_AGENT_ENDPOINT']}",
                 framework_id=environ["MESOS_FRAMEWORK_ID"],
                 executor_id=environ["MESOS_EXECUTOR_ID"],
                 recovery_timeout_s=_recovery_timeout_s(environ),

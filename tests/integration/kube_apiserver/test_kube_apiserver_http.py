@@ -1,6 +1,7 @@
 """The Kubernetes API over HTTPS: who may call, discovery, errors, nonsense."""
 
 import asyncio
+import socket
 import ssl
 
 import msgspec
@@ -15,9 +16,13 @@ from comity.runtime.http import Client
 class Door:
     """A running API server and the admin's client."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, ip="127.0.0.1", admin_port=None, bootstrap_token=""):
         chosen = Settings(
-            ip="127.0.0.1", port=0, admin_port=None, data_dir=directory, bootstrap_token=""
+            ip=ip,
+            port=0,
+            admin_port=admin_port,
+            data_dir=directory,
+            bootstrap_token=bootstrap_token,
         )
         self.api = RunningApi(chosen)
         self.stop = asyncio.Event()
@@ -163,3 +168,25 @@ def test_nonsense_is_refused_and_the_server_lives(tmp_path_factory, method, path
             await door.close()
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+async def test_the_admin_port_shows_the_kubeconfig_to_who_has_the_bootstrap_token(
+    has_token, tmp_path
+):
+    address = "127.0.0.77"
+    with socket.create_server((address, 0)) as taken:
+        port = taken.getsockname()[1]
+    door = await Door(tmp_path, address, port, "the-token" if has_token else "").open()
+    client = Client()
+
+    async def ask(path, token):
+        headers = (("Authorization", f"Bearer {token}"),)
+        return (await client.request("GET", f"http://{address}:{port}{path}", b"", headers)).status
+
+    assert await ask("/healthz", "wrong") == 200
+    assert await ask("/kubeconfig", "wrong") == 401
+    assert await ask("/kubeconfig", "") == 401
+    assert await ask("/kubeconfig", "the-token") == (200 if has_token else 401)
+    await client.close()
+    await door.close()

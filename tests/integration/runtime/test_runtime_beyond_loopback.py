@@ -12,6 +12,7 @@ FLAGS = {
     "cosmos": "--credentials",
     "gateway": "--auth",
 }
+"""The programs, and what makes them ask. The API server and the node of Kubernetes always do."""
 
 
 @pytest.mark.parametrize(("program", "flag"), FLAGS.items())
@@ -27,3 +28,15 @@ def test_a_program_refuses_and_names_its_own_flag(program, flag, address, tmp_pa
     assert not (tmp_path / "work/launcher/socket").exists()  # none was started, which would stay
     help_text = subprocess.run([*argv[:3], "--help"], capture_output=True, text=True, timeout=60)
     assert flag in help_text.stdout
+
+
+def test_kubernetes_shows_its_admin_port_only_to_who_has_the_bootstrap_token(tmp_path):
+    argv = [sys.executable, "-m", "comity.kube", "--ip", "0.0.0.0", "--port", "0"]
+    argv += ["--admin-port", "0", "--data-dir", str(tmp_path)]
+    environment = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode not in (0, None)
+    said = "refusing to listen on 0.0.0.0 without authentication: give KUBERNETES_BOOTSTRAP_TOKEN"
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "admin.kubeconfig").exists()

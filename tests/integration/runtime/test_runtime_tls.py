@@ -90,6 +90,16 @@ async def test_clients_must_show_a_certificate_when_asked(authority, tmp_path):
     await server.stop()
 
 
+@pytest.mark.parametrize("said", [{}, {"VERIFY_IPADD": "true"}, {"VERIFY_IPADD": "false"}])
+async def test_addresses_are_checked_whether_asked_for_or_not(authority, said):
+    given = settings(authority, **said)  # its certificate is one for 127.0.0.1
+    server = Server(hello, security=given)
+    _, port = await server.start("127.0.0.2", 0)
+    with pytest.raises(HttpError, match="IP address mismatch"):
+        await ask(f"https://127.0.0.2:{port}/", given)
+    await server.stop()
+
+
 def test_versions_are_those_that_are_enabled(authority):
     context = tls.server_context(settings(authority, ENABLE_TLS_V1_3="false"))
     assert context.maximum_version is ssl.TLSVersion.TLSv1_2
@@ -140,14 +150,39 @@ def test_the_old_names_count_where_they_enable_tls():
     old = {"SSL_ENABLED": "true", "SSL_CERT_FILE": "c", "SSL_KEY_FILE": "k", "SSL_CA_FILE": "a"}
     found = tls.read(old)
     assert (found.is_enabled, found.cert_file, found.ca_file) == (True, "c", "a")
-    assert tls.handed_on(old) == {"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_CA_FILE": "a"}
+    assert tls.handed_on(old, {})["LIBPROCESS_SSL_CA_FILE"] == "a"
     new = {"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_CERT_FILE": "n"}
     assert tls.read({**old, **new}).cert_file == "n"
     assert tls.read({"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}).cert_file == ""
 
 
+OWN = {"LIBPROCESS_SSL_CERT_FILE": "/x.pem", "LIBPROCESS_SSL_KEY_FILE": "/x.key"}
+
+
+def test_executors_call_by_https_and_serve_tls_only_with_a_certificate_of_their_own():
+    agents = {
+        "LIBPROCESS_SSL_ENABLED": "true",
+        "LIBPROCESS_SSL_CERT_FILE": "/agent.pem",
+        "LIBPROCESS_SSL_KEY_FILE": "/agent.key",
+        "LIBPROCESS_SSL_CA_FILE": "/ca.pem",
+        "LIBPROCESS_SSL_REQUIRE_CERT": "true",
+    }
+    told = tls.handed_on(agents, {})
+    assert told == {"COMITY_AGENT_SCHEME": "https", "LIBPROCESS_SSL_CA_FILE": "/ca.pem"}
+    assert not tls.read(told).is_enabled  # what libprocess reads
+    assert tls.agent_scheme(told) == "https"
+    told = tls.handed_on(agents, {**OWN, "LIBPROCESS_SSL_CA_FILE": "/theirs.pem"})
+    assert told["LIBPROCESS_SSL_ENABLED"] == "true"
+    assert tls.read(told)[2:5] == ("/x.pem", "/x.key", "/theirs.pem")
+    assert tls.handed_on({"LIBPROCESS_SSL_ENABLED": "false"}, OWN) == OWN
+    assert tls.agent_scheme(OWN) == "http"
+    # As with Mesos an operator can say it all.
+    assert tls.agent_scheme({"LIBPROCESS_SSL_ENABLED": "1"}) == "https"
+
+
 def test_an_agent_knows_when_its_executors_cannot_call_it(authority):
     asks = settings(authority, REQUIRE_CLIENT_CERT="true")
     assert tls.locks_executors_out(asks, {})
-    assert not tls.locks_executors_out(asks, {"LIBPROCESS_SSL_CERT_FILE": "/x"})
+    assert tls.locks_executors_out(asks, {"LIBPROCESS_SSL_CERT_FILE": "/x"})
+    assert not tls.locks_executors_out(asks, OWN)
     assert not tls.locks_executors_out(settings(authority), {})

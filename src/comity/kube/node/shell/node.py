@@ -6,6 +6,7 @@ pod of the agent: it counts as that effect's own failure, and is logged with its
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -50,7 +51,7 @@ class Node:
         context = ssl.create_default_context(cadata=data.ca or None)
         self._api = NodeApi(data.apiserver, data.token, Client(ssl=context))
         bearer = (("Authorization", f"Bearer {config.token}"),) if config.token else ()
-        agent_url = f"{tls.settings().scheme}://{config.agent}"
+        agent_url = f"{tls.agent_scheme(os.environ)}://{config.agent}"
         self._containers = AgentContainers(agent_url, config.container_id, bearer)
         self._disk = PodDisk(config.sandbox, self._containers.pods)
         self._actor = Actor(self._containers, self._disk)
