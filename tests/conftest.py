@@ -1,10 +1,15 @@
 """Fixtures that several kinds of test share: whole clusters, and the clients that drive them."""
 
+import hypothesis
 import pytest
 
 from support.clusters import CLIENTS, KUBECTL, Cluster, eventually
 
 CLUSTER_TEST_S = 400
+
+# Machines are shared: how long an example takes says nothing.
+hypothesis.settings.register_profile("comity", deadline=None)
+hypothesis.settings.load_profile("comity")
 
 
 def pytest_collection_modifyitems(items):

@@ -75,7 +75,7 @@ def test_nonsense_is_refused(cluster):
     @example(target=("master", "/api/v1"), method="POST", body=b"[" * 100_000, kind=TYPES[0])
     @example(target=("agent1", "/api/v1"), method="POST", body=b'{"type":' * 9999, kind=TYPES[0])
     @example(target=("marathon", "/v2/apps"), method="POST", body=b"[" * 100_000, kind=TYPES[0])
-    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
     def throw(target, method, body, kind):
         name, path = target
         headers = {"Content-Type": kind, "Accept": "*/*"}

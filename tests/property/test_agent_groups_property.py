@@ -177,6 +177,4 @@ class Groups(RuleBasedStateMachine):
 
 
 TestGroups = Groups.TestCase
-TestGroups.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, phases=PHASES
-)
+TestGroups.settings = settings(max_examples=60, stateful_step_count=30, phases=PHASES)

@@ -298,7 +298,5 @@ class Histories(RuleBasedStateMachine):
             assert self.clever.share_of_role(role) == share
 
 
-Histories.TestCase.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=30, deadline=None
-)
+Histories.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30)
 test_histories = Histories.TestCase

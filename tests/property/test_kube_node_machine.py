@@ -115,7 +115,7 @@ class Chaos:
             self.world.advance(60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     policy=st.sampled_from(["Always", "OnFailure", "Never"]),
     mains=st.lists(_CONTAINERS, min_size=1, max_size=2),

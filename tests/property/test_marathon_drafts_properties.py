@@ -92,7 +92,7 @@ def canonical(draft: dict[str, Any]) -> App | None:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=st.one_of(BODIES, LIKELY_BODIES, ANY))
 def test_any_body_is_an_app_or_refused(body: Any) -> None:
     errors: Errors = {}
@@ -107,7 +107,7 @@ def test_any_body_is_an_app_or_refused(body: Any) -> None:
         assert not again
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=LIKELY_BODIES, update=st.one_of(BODIES, LIKELY_BODIES))
 def test_an_update_replaces_what_it_names_and_nothing_else(
     body: dict[str, Any], update: dict[str, Any]

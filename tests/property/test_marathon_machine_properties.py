@@ -138,7 +138,7 @@ def end(world: World, index: int, state: v1.TaskState) -> None:
         world.status(alive[index % len(alive)], state)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=st.lists(STEPS, max_size=25))
 def test_whatever_happens_apps_and_pods_end_up_as_declared(steps: list[tuple[Any, ...]]) -> None:
     world = started(agents=3)

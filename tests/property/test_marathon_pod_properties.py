@@ -129,7 +129,7 @@ def attempt(draft: dict[str, Any]) -> Pod | Refused:
         return refused
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=PODS, data=st.data())
 def test_nonsense_in_a_pod_is_named_or_harmless(body: dict[str, Any], data: st.DataObject) -> None:
     canonical(spoiled(body, data))
@@ -137,7 +137,6 @@ def test_nonsense_in_a_pod_is_named_or_harmless(body: dict[str, Any], data: st.D
 
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(body=PODS)

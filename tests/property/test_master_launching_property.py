@@ -78,7 +78,7 @@ def named(operation):
     return [one.task_id.value for one in operation.launch_group.task_group.tasks]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(made=st.lists(st.lists(operations(), min_size=1, max_size=3), min_size=1, max_size=3))
 def test_every_task_is_launched_or_refused_and_the_sums_are_right(made):
     world = MasterWorld()

@@ -110,7 +110,7 @@ def messages(kind, depth=3):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.__module__[18:]}.{kind.__name__}")
-@settings(max_examples=6, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_message_comes_back_in_both_encodings(kind, data):
     message = data.draw(messages(kind))
@@ -120,7 +120,7 @@ def test_every_message_comes_back_in_both_encodings(kind, data):
 
 
 @pytest.mark.parametrize("union", ["SCHEDULER_CALL", "SCHEDULER_EVENT", "EXECUTOR_CALL"])
-@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_calls_and_events_know_their_type(union, data):
     kinds = getattr(codec, union)
@@ -137,7 +137,7 @@ def test_garbage_is_refused_or_read_and_never_crashes(data):
             codec.decode(kind, data, PROTOBUF)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data(), cut=st.integers(0, 200))
 def test_what_is_cut_off_is_refused_or_shorter(data, cut):
     message = data.draw(messages(scheduler.Accept, 3))
@@ -252,7 +252,7 @@ def canonical(kind, theirs):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.__module__[18:]}.{kind.__name__}")
-@settings(max_examples=4, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_message_is_written_as_the_official_library_writes_it(kind, data):
     message = data.draw(messages(kind))
@@ -288,7 +288,7 @@ def bent(draw, kind):
 
 
 @pytest.mark.parametrize("kind", BENT, ids=lambda kind: kind.__name__)
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_bent_bytes_are_taken_for_what_the_official_library_takes_them(kind, data):
     raw = data.draw(bent(kind))

@@ -154,9 +154,7 @@ _json = st.recursive(
         ]
     ),
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nonsense_is_refused_and_the_server_lives(tmp_path_factory, method, path, body, kind):
     async def ask():
         door = await Door(tmp_path_factory.mktemp("api")).open()

@@ -400,7 +400,7 @@ def test_proportional_scaling_keeps_shares():
     surge=st.integers(0, 4),
     unavailable=st.integers(0, 4),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_shrinking_never_goes_below_the_least(old, new, replicas_wanted, surge, unavailable):
     limits = Bounds(replicas_wanted, surge, min(unavailable, replicas_wanted))
     olds = [sized(str(i), n, min(n, a)) for i, (n, a) in enumerate(old)]

@@ -168,8 +168,9 @@ def _argv(spec: Json, variables: Mapping[str, str]) -> tuple[list[str], list[str
 
 def _host_command(spec: Json, variables: dict[str, str], mounts: list[tuple[Json, str]]) -> Json:
     command, args = _argv(spec, variables)
-    if not command:
-        raise ConfigError("the image host has no entry point of its own: give `command`")
+    argv = [*command, *args]  # as of any image without an entry point
+    if not argv:
+        raise ConfigError("the image host runs nothing by itself: give `command` or `args`")
     variables.setdefault("PATH", _PATH)
     steps = []
     for mount, path in mounts:
@@ -182,7 +183,6 @@ def _host_command(spec: Json, variables: dict[str, str], mounts: list[tuple[Json
             steps.append(f"ln -sfn -- {shlex.quote(path)} {shlex.quote(link)}")
     if spec.get("workingDir"):
         steps.append(f"cd -- {shlex.quote(spec['workingDir'])}")
-    argv = [*command, *args]
     if not steps:
         return {"shell": False, "value": argv[0], "arguments": argv}
     script = " && ".join((*steps, 'exec "$@"'))

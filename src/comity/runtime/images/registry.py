@@ -118,7 +118,8 @@ class Registry:
                     continue
                 raise self._refusal(reference, error.code) from error
             except OSError as error:
-                raise ImageNotFound(f"cannot reach the registry {self._url}: {error}") from error
+                why = error.reason if isinstance(error, urllib.error.URLError) else error
+                raise ImageNotFound(f"cannot reach the registry {self._url}: {why}") from error
         raise self._refusal(reference, 401)
 
     def _refusal(self, reference: Reference, status: int) -> ImageNotFound:
