@@ -13,8 +13,14 @@ from comity.agent import reconfiguring
 from comity.agent.config import REREGISTRATION_MAX_S, AgentConfig
 from comity.agent.shell import running
 from comity.core.errors import UserError
-from comity.runtime import flags, logs, process, tls
+from comity.runtime import access_flags, flags, logs, process, tls
 from comity.wire.mesos import domains
+
+_REALMS = {
+    "readonly": "ask for credentials for reads (if there is --credentials)",
+    "readwrite": "ask for credentials for the operator API (if there is --credentials)",
+    "executors": "ask executors for their tokens (if there is --credentials or a key)",
+}
 
 _EXAMPLES = """examples:
   comity agent --master http://127.0.0.1:5050 --work-dir /var/lib/comity/agent
@@ -64,9 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--image-gc-excluded", default="", metavar="NAME,NAME", help="images that always stay")
     add("--no-images", action="store_true", help="run no image containers")
     add("--forbid-host-image", action="store_true", help="forbid the image name 'host'")
-    add("--credentials", type=Path, help="file of callers' credentials")
-    add("--credential", type=Path, help="file of the agent's own credential for the master")
     _add_access(parser)
+    add("--credential", type=Path, help="file of the agent's own credential for the master")
     add("--journal", type=Path, help="file for all inputs: comity debug replay")
     add("--log-file", type=Path, help="file that /files shows as /slave/log")
     _add_networks(parser, default)
@@ -98,25 +103,9 @@ def _variables(written: str) -> dict[str, str]:
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
-    for name, text in (
-        ("readonly", "credentials for reads (if there is --credentials)"),
-        ("readwrite", "credentials for the operator API (if there is --credentials)"),
-        ("executors", "executors for their tokens (if there is --credentials or a key)"),
-    ):
-        parser.add_argument(
-            f"--authenticate-http-{name}",
-            action=argparse.BooleanOptionalAction,
-            help=f"ask {'' if name == 'executors' else 'for '}{text}",
-        )
+    access_flags.add(parser, _REALMS)
     parser.add_argument(
         "--jwt-secret-key", type=Path, metavar="FILE", help="key of executors' tokens (made here)"
-    )
-    parser.add_argument(
-        "--acls",
-        type=flags.access_control_lists,
-        default="",
-        metavar="FILE",
-        help="access control lists, in Mesos's JSON format",
     )
 
 
@@ -266,13 +255,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         image_gc_excluded=tuple(filter(None, args.image_gc_excluded.split(","))),
         allow_images=not args.no_images,
         allow_host_image=not args.forbid_host_image,
-        credentials=args.credentials,
+        **access_flags.settings(args),
         credential=args.credential,
-        authenticate_http_readonly=args.authenticate_http_readonly,
-        authenticate_http_readwrite=args.authenticate_http_readwrite,
-        authenticate_http_executors=args.authenticate_http_executors,
         jwt_secret_key=args.jwt_secret_key,
-        acls=args.acls,
         journal=args.journal,
         log_file=args.log_file,
         network_bridge=args.network_bridge,

@@ -9,11 +9,17 @@ from comity.core import durations
 from comity.master import shell
 from comity.master.config import MasterConfig
 from comity.policy.allocator import minimum_of
-from comity.runtime import flags, logs, process
+from comity.runtime import access_flags, flags, logs, process
 from comity.wire.mesos import domains
 
 REREGISTER_MIN_S = 600.0
 """Mesos's least time for an agent to come back: its own patience goes by it."""
+
+_REALMS = {
+    "readonly": "ask for credentials for reads (if there is --credentials)",
+    "readwrite": "ask for credentials for the operator API and writes (if there is --credentials)",
+    "frameworks": "ask for credentials for schedulers (if there is --credentials)",
+}
 
 _EXAMPLES = """examples:
   comity master --work-dir /var/lib/comity/master
@@ -36,14 +42,13 @@ def _parser() -> argparse.ArgumentParser:
         "--work-dir", type=Path, default=default.work_dir, help="directory of the registry"
     )
     parser.add_argument("--cluster", default=default.cluster, help="the cluster's name")
-    parser.add_argument("--credentials", type=Path, help="file of callers' credentials")
     parser.add_argument(
         "--max-operator-event-stream-subscribers",
         type=int,
         default=default.max_operator_event_stream_subscribers,
         help="operators that may watch at a time (%(default)s)",
     )
-    _add_access_flags(parser)
+    access_flags.add(parser, _REALMS)
     _add_registry_flags(parser, default)
     _add_silence_flags(parser, default)
     parser.add_argument(
@@ -56,26 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--journal", type=Path, help="file for all inputs: comity debug replay")
     parser.add_argument("--log-file", type=Path, help="file that /files shows as /master/log")
     return parser
-
-
-def _add_access_flags(parser: argparse.ArgumentParser) -> None:
-    for name, text in (
-        ("readonly", "reads"),
-        ("readwrite", "the operator API and writes"),
-        ("frameworks", "schedulers"),
-    ):
-        parser.add_argument(
-            f"--authenticate-http-{name}",
-            action=argparse.BooleanOptionalAction,
-            help=f"ask for credentials for {text} (if there is --credentials)",
-        )
-    parser.add_argument(
-        "--acls",
-        type=flags.access_control_lists,
-        default="",
-        metavar="FILE",
-        help="access control lists, in Mesos's JSON format",
-    )
 
 
 def _add_registry_flags(parser: argparse.ArgumentParser, default: MasterConfig) -> None:
@@ -223,11 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hostname=args.hostname,
         work_dir=args.work_dir,
         cluster=args.cluster,
-        credentials=args.credentials,
-        authenticate_http_readonly=args.authenticate_http_readonly,
-        authenticate_http_readwrite=args.authenticate_http_readwrite,
-        authenticate_http_frameworks=args.authenticate_http_frameworks,
-        acls=args.acls,
+        **access_flags.settings(args),
         log_file=args.log_file,
         journal=args.journal,
         allocation_interval_s=args.allocation_interval,
