@@ -5,6 +5,7 @@ is false. Settings are read once, when first asked for; a process without them s
 """
 
 import functools
+import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from comity.core.errors import UserError
 
+_log = logging.getLogger(__name__)
 PREFIX = "LIBPROCESS_SSL_"
 _PREFIX_BEFORE = "SSL_"
 """What the same was called before Mesos 1.0, and may still be (openssl.cpp, `reinitialize`)."""
@@ -19,6 +21,11 @@ _REFUSED = {
     "VERIFY_DEPTH": "chains of certificates may have any length here",
     "ECDH_CURVES": "OpenSSL chooses among its curves here",
 }
+_KNOWN = (
+    *("ENABLED", "SUPPORT_DOWNGRADE", "CERT_FILE", "KEY_FILE", "CA_FILE", "CA_DIR", "CIPHERS"),
+    *("VERIFY_SERVER_CERT", "VERIFY_CERT", "REQUIRE_CLIENT_CERT", "REQUIRE_CERT"),
+    *("ENABLE_TLS_V1_2", "ENABLE_TLS_V1_3"),
+)
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
 _HANDED_ON = ("CA_FILE", "CA_DIR", "VERIFY_SERVER_CERT")
 _SHOWN = (PREFIX + "CERT_FILE", PREFIX + "KEY_FILE")
@@ -57,22 +64,22 @@ def read(environment: Mapping[str, str]) -> Settings:
     Raises:
         UserError: one of them cannot be.
     """
-    prefix = _prefix(environment)
+    variables = _variables(environment)
 
     def flag(name: str, default: bool) -> bool:
-        written = environment.get(prefix + name)
-        if written is None:
+        if name not in variables:
             return default
+        written = environment[variables[name]]
         if written.lower() not in _WORDS:
-            raise UserError(f"{prefix}{name} is {written!r}; write true or false")
+            raise UserError(f"{variables[name]} is {written!r}; write true or false")
         return _WORDS[written.lower()]
 
     def text(name: str) -> str:
-        return environment.get(prefix + name, "")
+        return environment[variables[name]] if name in variables else ""
 
     for name, why in _REFUSED.items():
         if text(name) not in ("", "auto"):
-            raise UserError(f"{prefix}{name} is not supported: {why}; unset it")
+            raise UserError(f"{variables[name]} is not supported: {why}; unset it")
     found = Settings(
         is_enabled=flag("ENABLED", default=False),
         is_plain_too=flag("SUPPORT_DOWNGRADE", default=False),
@@ -91,18 +98,35 @@ def read(environment: Mapping[str, str]) -> Settings:
     return found
 
 
-def _prefix(environment: Mapping[str, str]) -> str:
-    """Return what the settings' names begin with: the old one only where it enables TLS.
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return which variable says each setting: its own, or else the one of its old name.
 
-    SSL_CERT_FILE alone is OpenSSL's own, and another thing: the authorities of the machine.
+    Old names are others' as well, so they count only where TLS is said to be on or off. And
+    SSL_CERT_FILE without a key is OpenSSL's: the authorities of the machine.
     """
-    is_old = PREFIX + "ENABLED" not in environment and _PREFIX_BEFORE + "ENABLED" in environment
-    return _PREFIX_BEFORE if is_old else PREFIX
+    own = {name.removeprefix(PREFIX): name for name in environment if name.startswith(PREFIX)}
+    old = {
+        name.removeprefix(_PREFIX_BEFORE): name
+        for name in environment
+        if name.startswith(_PREFIX_BEFORE)
+    }
+    if "KEY_FILE" not in old:
+        old.pop("CERT_FILE", None)
+    return {**old, **own} if "ENABLED" in own or "ENABLED" in old else own
+
+
+def old_names(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables of before Mesos 1.0 that say something in an environment."""
+    known = {*_KNOWN, *_REFUSED}
+    said = _variables(environment)
+    return sorted(v for name, v in said.items() if name in known and not v.startswith(PREFIX))
 
 
 @functools.cache
 def settings() -> Settings:
     """Return the settings of this process."""
+    for name in old_names(os.environ):
+        _log.warning("%s is an old name: write LIBPROCESS_%s", name, name)
     return read(os.environ)
 
 
@@ -197,12 +221,8 @@ def handed_on(environment: Mapping[str, str], given: Mapping[str, str]) -> dict[
 
     Mesos hands on nothing but what is given; LIBPROCESS_SSL_ENABLED goes with a certificate only.
     """
-    prefix = _prefix(environment)
-    told = {
-        PREFIX + name: environment[prefix + name]
-        for name in _HANDED_ON
-        if prefix + name in environment
-    }
+    variables = _variables(environment)
+    told = {PREFIX + name: environment[variables[name]] for name in _HANDED_ON if name in variables}
     if read(environment).is_enabled:
         told[_AGENT_SCHEME] = "https"
         if _has_certificate(given):

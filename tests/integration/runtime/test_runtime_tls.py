@@ -153,6 +153,15 @@ def test_the_old_names_count_where_they_enable_tls():
     assert tls.handed_on(old, {})["LIBPROCESS_SSL_CA_FILE"] == "a"
     new = {"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_CERT_FILE": "n"}
     assert tls.read({**old, **new}).cert_file == "n"
+    both = tls.read({"LIBPROCESS_SSL_ENABLED": "true", "SSL_REQUIRE_CERT": "true"})
+    assert both.requires_clients
+    assert tls.old_names({**old, **new, "SSL_CLIENT": "of others"}) == [
+        "SSL_CA_FILE",
+        "SSL_KEY_FILE",
+    ]
+    assert tls.old_names({"SSL_CA_FILE": "of others"}) == []
+    with pytest.raises(UserError, match=r"^SSL_ENABLED is 'on'"):
+        tls.read({"SSL_ENABLED": "on"})
     assert tls.read({"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}).cert_file == ""
 
 
