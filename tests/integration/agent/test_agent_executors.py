@@ -85,6 +85,7 @@ async def test_a_dead_executor_fails_its_tasks(kernel, echo):
         os.kill(running.container_status.executor_pid, 9)
         failed = await mesos.until_state("a", S.FAILED)
         assert failed.reason is v1.Reason.EXECUTOR_TERMINATED
+        assert failed.message == "Executor terminated: terminated with signal Killed"
         await mesos.until(lambda: mesos.failures)
         assert (mesos.failures[0].executor_id.value, mesos.failures[0].status) == ("echo", 9)
 

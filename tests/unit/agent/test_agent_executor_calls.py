@@ -196,6 +196,7 @@ def test_an_executors_failure_is_told_with_the_agents_words(world):
     last = world.statuses("a")[-1]
     assert (last.state, last.source) == (S.FAILED, v1.Source.AGENT)
     assert last.reason is v1.Reason.EXECUTOR_TERMINATED
+    assert last.message == "Executor terminated: exited with status 7"
     shown = last.container_status
     assert shown.network_infos[0].ip_addresses[0].ip_address == "127.0.0.1"
     assert shown.container_id.value == container

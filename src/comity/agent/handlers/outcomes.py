@@ -65,7 +65,9 @@ def of_task(executor: Executor, container: Container, task: Task) -> v1.TaskStat
     if container.failure is not None:
         return _failed(task, v1.Reason.CONTAINER_LAUNCH_FAILED, container.failure, executor)
     if not executor.is_built_in or container.status is None:
-        text = "Executor terminated" if container.status is not None else "Lost with its launcher"
+        text = "Lost with its launcher"
+        if container.status is not None:
+            text = f"Executor terminated: {_how(container.status)}"
         return _failed(task, v1.Reason.EXECUTOR_TERMINATED, text, executor)
     found = v1.TaskState.FINISHED if container.status == 0 else v1.TaskState.FAILED
     return status(task.info, found, message=words)
@@ -87,13 +89,15 @@ def _limitation(container: Container) -> v1.TaskResourceLimitation:
 
 
 def _words(wait_status: int | None) -> str | None:
-    """Return what a wait(2) status means."""
-    if wait_status is None:
-        return None
+    """Return what a wait(2) status means for a command."""
+    return f"Command {_how(wait_status)}" if wait_status is not None else None
+
+
+def _how(wait_status: int) -> str:
     signum = wait_status & 0x7F
     if signum == 0:
-        return f"Command exited with status {wait_status >> 8}"
-    return f"Command terminated with signal {signal.strsignal(signum) or signum}"
+        return f"exited with status {wait_status >> 8}"
+    return f"terminated with signal {signal.strsignal(signum) or signum}"
 
 
 def dropped(

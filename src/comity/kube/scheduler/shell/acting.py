@@ -128,6 +128,7 @@ class Actor:
         status = pods.failed_status(pod, effect.reason, effect.message, at)
         change = {"metadata": {"uid": effect.uid}, "status": status}
         await self._api.patch("pods", effect.key, change, "status")
+        await self._record(pod, "Warning", effect.reason, effect.message)
 
     async def _remove(self, effect: RemovePod) -> None:
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": effect.uid}}
