@@ -98,7 +98,8 @@ def left_behind(directory):
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     mounts = [line.split()[4] for line in lines if str(directory) in line.split()[4]]
     agent = hashlib.sha256(str(directory / "a").encode()).hexdigest()[:12]
-    return mounts + [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/comity*/{agent}*")]
+    places = (f"*/comity*/{agent}*", f"comity*/{agent}*")  # of version 1, and of version 2 alone
+    return mounts + [str(path) for one in places for path in Path("/sys/fs/cgroup").glob(one)]
 
 
 def image(name, container=None, **command):

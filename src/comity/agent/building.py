@@ -2,7 +2,7 @@
 
 import os.path
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,13 @@ __all__ = ["HOST_IMAGE", "image_of"]
 
 COMMAND_EXECUTOR = Resources.scalars(cpus=0.1, mem=32)
 """What Mesos allows its command executor beyond the task's own; not charged to anybody."""
+
+
+class Shared(NamedTuple):
+    """What the tasks of a group's executor may use together; no bytes is no limit."""
+
+    cpus: float
+    mem_bytes: int
 
 
 def wants_fresh_image(container: v1.ContainerInfo | None) -> bool:
@@ -206,9 +213,9 @@ def for_group_task(
     spec_id: str,
     parent: Spec,
     task: v1.TaskInfo,
-    shared: Resources,
+    shared: Shared,
 ) -> Spec:
-    """Describe the container of a group's task; `shared` is what the group's executor holds.
+    """Describe the container of a group's task; `shared` is what all of its executor may use.
 
     Mesos's default executor gives its tasks a small environment, none of its own.
     """
@@ -226,7 +233,7 @@ def for_group_task(
     pod = spec.pod
     if pod is None or pod.id == parent.id:
         pod = msgspec.structs.replace(
-            pod or Pod(id=parent.id), cpus=shared.scalar("cpus"), mem_bytes=_bytes(shared)
+            pod or Pod(id=parent.id), cpus=shared.cpus, mem_bytes=shared.mem_bytes
         )
     linux = task.container.linux_info if task.container is not None else None
     shares = linux is None or linux.share_cgroups
@@ -239,9 +246,9 @@ def for_group_task(
     return msgspec.structs.replace(
         spec,
         cgroup=parent.id,
-        cpus=shared.scalar("cpus"),
-        mem_bytes=_bytes(shared),
-        cpu_quota=shared.scalar("cpus") if state.config.cgroups_enable_cfs else None,
+        cpus=shared.cpus,
+        mem_bytes=shared.mem_bytes,
+        cpu_quota=shared.cpus if state.config.cgroups_enable_cfs else None,
     )
 
 

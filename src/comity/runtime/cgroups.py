@@ -18,6 +18,8 @@ from comity.core.errors import ComityError
 
 CONTROLLERS = ("cpu", "memory", "pids")
 """What limits are held by."""
+_UNLIMITED_V1 = (1 << 63) - 4096
+"""What a new cgroup of version 1 has as its limit of memory."""
 _PERIOD_US = 100_000
 _KILLS = 20
 """Times that a version 1 cgroup is gone through: what is in it may fork meanwhile."""
@@ -141,6 +143,14 @@ class Cgroups:
         """Change a container's limits, as far as the kernel lets us: not below what is in use."""
         with contextlib.suppress(OSError):
             self._limit(container, Limits(cpus, mem_bytes))
+            if not mem_bytes and "memory" in self.controllers:
+                self._unlimit_memory(container)
+
+    def _unlimit_memory(self, container: str) -> None:
+        if "" in self._roots:
+            (self._roots[""] / container / "memory.max").write_text("max")
+        else:
+            _limit_memory_v1(self._roots["memory"] / container, _UNLIMITED_V1)
 
     def _limit(self, container: str, limits: "Limits") -> None:
         if "" in self._roots:

@@ -155,3 +155,17 @@ def test_who_is_not_root_makes_no_cgroups(tmp_path, monkeypatch):
     found = hierarchies.find("a", tmp_path)
     assert found.cgroups is None
     assert "does not run as root" in found.missing
+
+
+def test_a_limit_of_memory_can_be_taken_back(tmp_path):
+    root, cgroups = version_2(tmp_path)
+    cgroups.create("c", Limits(1.0, 1 << 20))
+    cgroups.limit("c", cpus=1.0, mem_bytes=0)
+    assert (root / "c" / "memory.max").read_text() == "max"
+    (tmp_path / "one").mkdir()
+    root, cgroups = version_1(tmp_path / "one")
+    unlimited(root / "memory/agent/c")
+    cgroups.create("c", Limits(1.0, 1 << 20))
+    cgroups.limit("c", cpus=1.0, mem_bytes=0)
+    written = (root / "memory/agent/c/memory.limit_in_bytes").read_text()
+    assert written == str(2**63 - 4096)

@@ -13,7 +13,6 @@ from comity.agent.state import Container, Executor, State, Task, uuid_text
 from comity.core.effects import Outbox
 from comity.core.ids import ExecutorId, FrameworkId, TaskId
 from comity.core.instants import Instant
-from comity.resources.amounts import Resources
 from comity.wire.mesos import executor as wire
 from comity.wire.mesos import link, v1
 
@@ -129,13 +128,17 @@ def _start_task(state: State, executor: Executor, task: Task, now: Instant, out:
 def limit(executor: Executor, out: Outbox) -> None:
     """Take from the shared cgroups what a task that ended had brought along."""
     held = shared_by(executor)
-    mem_bytes = int(held.scalar("mem") * (1 << 20))
-    out.launches.append(LimitContainer(executor.container_id, held.scalar("cpus"), mem_bytes))
+    out.launches.append(LimitContainer(executor.container_id, held.cpus, held.mem_bytes))
 
 
-def shared_by(executor: Executor) -> Resources:
-    """Return what the tasks of a default executor may use together."""
-    total = executor.resources
+def shared_by(executor: Executor) -> building.Shared:
+    """Return what the tasks of a default executor may use together: their limits, or requests.
+
+    As in Mesos (`Slave::computeExecutorLimits`), one without a limit leaves all without.
+    """
+    cpus, mem = executor.resources.scalar("cpus"), executor.resources.scalar("mem")
     for task in executor.live_tasks:
-        total = total + building.held_by(task.info.resources)
-    return total
+        held, limit_of = building.held_by(task.info.resources), task.info.limits.get("mem")
+        cpus += held.scalar("cpus")
+        mem += held.scalar("mem") if limit_of is None else limit_of.value
+    return building.Shared(cpus, 0 if mem >= v1.UNLIMITED else int(mem * (1 << 20)))
