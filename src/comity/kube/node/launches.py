@@ -127,8 +127,14 @@ def _mapping(port: Json) -> Json:
 
 def ignored(pod: Pod) -> list[str]:
     """Return the fields of the spec that have no effect on this node, to be told in an event."""
-    names = ("dnsConfig",)
-    return sorted([*security.ignored(pod), *(name for name in names if pod.spec.get(name))])
+    found = [*security.ignored(pod), *(["dnsConfig"] if pod.spec.get("dnsConfig") else ())]
+    limits = [(each.spec.get("resources") or {}).get("limits") or {} for each in pod.containers]
+    if any("ephemeral-storage" in one for one in limits):
+        found.append("resources.limits.ephemeral-storage")
+    empty = [one.get("emptyDir") or {} for one in pod.spec.get("volumes") or ()]
+    if any(one.get("sizeLimit") and one.get("medium") != "Memory" for one in empty):
+        found.append("emptyDir.sizeLimit on the disk")
+    return sorted(found)
 
 
 def _check_handlers(spec: Json, facts: NodeFacts) -> None:
