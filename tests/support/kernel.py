@@ -83,7 +83,11 @@ class Kernel:
         # A fixed port, so that who comes back after a kill finds the master where it was.
         port = self.master.url.rpartition(":")[2]
         self.master.argv[self.master.argv.index("--port") + 1] = port
-        await self.start_agent()
+        try:
+            await self.start_agent()
+        except BaseException:
+            await self.master.end()
+            raise
         return self
 
     async def start_agent(self) -> None:
