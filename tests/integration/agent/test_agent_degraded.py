@@ -158,6 +158,7 @@ async def test_an_agent_does_not_start_with_limits_that_it_cannot_hold(tmp_path,
     with pytest.raises(AssertionError, match=f"{flag[0]} cannot be held to here: no limits on"):
         async with Lesser(tmp_path, mounted(script), *flag):
             pass
+    assert left_behind(tmp_path) == []
 
 
 def without_firewall(directory):

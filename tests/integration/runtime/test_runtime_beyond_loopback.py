@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from comity.runtime.cgroups import agent_name
 
 FLAGS = {
     "master": "--credentials",
@@ -25,6 +28,8 @@ def test_a_program_refuses_and_names_its_own_flag(program, flag, address, tmp_pa
     assert done.returncode not in (0, None)
     assert f"refusing to listen on {address} without authentication: give {flag}" in done.stderr
     assert "Traceback" not in done.stderr
+    name = agent_name(tmp_path / "work")
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/comity/{name}"))
     assert not (tmp_path / "work/launcher/socket").exists()  # none was started, which would stay
     help_text = subprocess.run([*argv[:3], "--help"], capture_output=True, text=True, timeout=60)
     assert flag in help_text.stdout

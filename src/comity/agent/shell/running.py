@@ -32,6 +32,7 @@ from comity.runtime.driver import Clock, Driver
 from comity.runtime.files import Files
 from comity.runtime.http import Server
 from comity.runtime.http.credentials import admit, known_principals, own_headers
+from comity.runtime.http.server import check_address
 from comity.runtime.images import credentials, sources
 from comity.runtime.images.store import ImageStore
 from comity.runtime.journal import Journal
@@ -92,8 +93,14 @@ def _containerizer(config: AgentConfig) -> Containerizer:
 async def run(config: AgentConfig, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; tasks outlive this."""
     config.work_dir.mkdir(parents=True, exist_ok=True)
+    check_address(config.ip, asks=config.credentials is not None)
     containerizer = _containerizer(config)
-    abilities.check_flags(config, containerizer)
+    try:
+        abilities.check_flags(config, containerizer)
+    except UserError:
+        if containerizer.cgroups is not None and not (config.work_dir / "launcher").exists():
+            containerizer.cgroups.close()  # made to see whether they can be, and empty
+        raise
     can = abilities.found(config, containerizer)
     abilities.log(can)
     clock = Clock()
@@ -147,7 +154,6 @@ async def _serve(
         authenticate=admit if config.credentials is not None else None,
         security=tls.settings(),
     )
-    server.check(config.ip)  # before there is a launcher, which would stay
     hello = await launcher.connect()
     waiting = [one.id for one in state.containers.values() if not one.has_process]
     await containerizer.destroy_all(_with_parents([*hello["running"], *waiting]))

@@ -40,6 +40,7 @@ _SWITCHED = ("websocket", "spdy/3.1")
 """Protocols that handlers may switch to."""
 _LEAVING_S = 2.0
 """How long whoever serves a switched connection has to see that its peer has left."""
+ASKING_FLAG = "--credentials FILE"
 _EARLY_MAX = 1 << 20
 _PIPELINE_MAX = 64
 """Requests of one connection that may wait; past it we stop reading from the peer."""
@@ -56,7 +57,7 @@ class Server:
         ssl: tls.SSLContext | None = None,
         security: Settings | None = None,
         authenticate: Authenticate | None = None,
-        asking_flag: str = "--credentials FILE",
+        asking_flag: str = ASKING_FLAG,
     ) -> None:
         self.handler = handler
         self.max_body = max_body
@@ -69,16 +70,12 @@ class Server:
         self._listener: asyncio.Server | Sniffing | None = None
 
     def check(self, host: str) -> None:
-        """Refuse an address where callers would have to be asked who they are, and are not.
+        """Refuse an address as `start` would, before other things are begun.
 
         Raises:
-            UserError: it is beyond loopback.
+            UserError: it is beyond loopback, and nobody would be asked who they are.
         """
-        if self.authenticate is None and not is_loopback(host):
-            raise UserError(
-                f"refusing to listen on {host} without authentication: give {self._asking_flag}, "
-                "or listen on 127.0.0.1"
-            )
+        check_address(host, asks=self.authenticate is not None, flag=self._asking_flag)
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and return the address in use (`port` 0 takes a free one).
@@ -139,6 +136,19 @@ def _bound_at(path: Path) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def check_address(host: str, *, asks: bool, flag: str = ASKING_FLAG) -> None:
+    """Refuse an address where callers have to be asked who they are, and are not.
+
+    Raises:
+        UserError: it is beyond loopback; `flag` is what would make the program ask.
+    """
+    if not asks and not is_loopback(host):
+        raise UserError(
+            f"refusing to listen on {host} without authentication: give {flag}, "
+            "or listen on 127.0.0.1"
+        )
 
 
 def is_loopback(host: str) -> bool:
