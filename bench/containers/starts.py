@@ -20,7 +20,7 @@ import engine
 
 from comity.core.containers import Spec
 from comity.resources import text
-from comity.runtime.cgroups import Cgroups
+from comity.runtime import hierarchies
 from comity.runtime.containers import runtimes
 from comity.runtime.containers.oci import OciContainers
 from comity.runtime.containers.pods import Pods
@@ -84,9 +84,9 @@ async def whole_stack(
 def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
     """Return the seconds that a loop of the runtime takes for roots that are prepared before."""
     images = ImageStore(directory / "images", Settings(str(layouts)))
-    cgroups = Cgroups.detect("bench")
+    cgroups = hierarchies.find("bench").cgroups
     pods = Pods(directory / "pods", cgroups, None)
-    containers = OciContainers(runtime, directory / "containers", images, "bench", pods)
+    containers = OciContainers(runtime, directory / "containers", images, "bench", pods, cgroups)
     orders = []
     for number in range(count):
         sandbox = directory / f"sandbox-{number}"

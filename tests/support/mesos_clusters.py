@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,13 @@ class Part:
     def log(self) -> Path:
         """Return the file of everything it wrote to stderr."""
         return self.directory.with_suffix(".log")
+
+    @property
+    def kept_id(self) -> str:
+        """Return the id that an agent will have when it is started again; empty before it has."""
+        with contextlib.closing(sqlite3.connect(self.directory / "agent.sqlite")) as store:
+            row = store.execute("SELECT value FROM pairs WHERE key = 'agent'").fetchone()
+        return bytes(row[0]).decode() if row else ""
 
     def start(self) -> "Part":
         """Start it, and wait until it serves."""
@@ -105,8 +113,13 @@ class Cluster:
         return made.start()
 
     def id_of(self, agent: Part) -> str:
-        """Wait until an agent is active, and return its id."""
-        return until(lambda: self._active().get(agent.url.rpartition(":")[2], ""))
+        """Wait until an agent is active and has written its id down, and return the id.
+
+        The master knows the id first: an agent that is killed at once would come back as another.
+        """
+        found = until(lambda: self._active().get(agent.url.rpartition(":")[2], ""))
+        until(lambda: agent.kept_id == found)
+        return found
 
     def _active(self) -> dict[str, str]:
         shown = self.shown()
