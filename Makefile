@@ -39,7 +39,7 @@ status: ## say what that cluster is doing
 lint: venv ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/mypy src tools examples
+	$(BIN)/mypy src tools examples bench
 	$(BIN)/lint-imports
 	$(BIN)/codespell --ignore-words-list te,notin README.md CONTRIBUTING.md CHANGELOG.md docs $(CHECKED)
 

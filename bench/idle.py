@@ -45,7 +45,7 @@ def main() -> None:
     """Start a cluster, let it rest, measure, stop it."""
     with tempfile.TemporaryDirectory() as directory:
         work_dir = f"{directory}/cluster"
-        up = [COMITY, "up", "--detach", "--free-ports", "--work-dir", work_dir]
+        up = [str(COMITY), "up", "--detach", "--free-ports", "--work-dir", work_dir]
         subprocess.run(up, check=True, stdout=subprocess.DEVNULL)
         try:
             time.sleep(SETTLE_S)

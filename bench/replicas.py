@@ -14,7 +14,7 @@ from pathlib import Path
 
 import engine
 
-COMITY = Path(sys.executable).parent / "comity"
+COMITY = str(Path(sys.executable).parent / "comity")
 ROOT = Path(__file__).resolve().parent.parent
 
 

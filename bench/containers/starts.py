@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
@@ -27,6 +28,10 @@ from comity.runtime.containers.pods import Pods
 from comity.runtime.containers.runtimes import Runtime
 from comity.runtime.images.sources import Settings
 from comity.runtime.images.store import ImageStore
+from comity.runtime.networks.bridge import Bridge
+from comity.runtime.networks.cni import Cni
+from comity.runtime.networks.networks import Networks
+from comity.runtime.networks.subnets import Subnets
 from comity.sdk.scheduler import Scheduler
 from comity.wire.mesos import resources, scheduler, v1
 from comity.wire.mesos.containers import DockerImage, Image, MesosInfo, NetworkInfo
@@ -81,19 +86,33 @@ async def whole_stack(
         return await through(kernel.master.url, count, networks)
 
 
+async def prepared(containers: OciContainers, spec: Spec) -> dict[str, Any]:
+    """Return the order for a container whose root is ready."""
+    return await containers.order(spec, await containers.image(spec, None))
+
+
 def bare(directory: Path, layouts: Path, runtime: Runtime, count: int) -> float:
     """Return the seconds that a loop of the runtime takes for roots that are prepared before."""
     images = ImageStore(directory / "images", Settings(str(layouts)))
     cgroups = hierarchies.find("bench").cgroups
-    pods = Pods(directory / "pods", cgroups, None)
+    bridge = Bridge("cbench0", Subnets.read("10.199.0.0/16"), "bench")
+    networks = Networks(bridge, "not wanted", Cni(None, ""), directory / "networks", is_able=False)
+    pods = Pods(directory / "pods", cgroups, networks)
     containers = OciContainers(runtime, directory / "containers", images, "bench", pods, cgroups)
     orders = []
     for number in range(count):
         sandbox = directory / f"sandbox-{number}"
         sandbox.mkdir()
         name = f"bare-{number}"
-        given = {"image": "busybox", "cpus": 0.01, "mem_bytes": 16 << 20, "arguments": SLEEP}
-        orders.append(asyncio.run(containers.order(Spec(id=name, sandbox=sandbox, **given))))
+        spec = Spec(
+            id=name,
+            sandbox=sandbox,
+            image="busybox",
+            cpus=0.01,
+            mem_bytes=16 << 20,
+            arguments=SLEEP,
+        )
+        orders.append(asyncio.run(prepared(containers, spec)))
     try:
         start = time.perf_counter()
         for order in orders:

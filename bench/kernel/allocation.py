@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable
 
-from comity.core.effects import Outbox
+from comity.core.effects import Outbox, Send
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
 from comity.master import offer_views
@@ -52,8 +52,8 @@ def cluster(agents: int) -> State:
         state.allocator.add_agent(agent_id, Resources(dict(total)), USED)
     for number in range(FRAMEWORKS):
         framework_id = FrameworkId(f"4ac9-{number:04}")
-        info = v1.FrameworkInfo(user="root", name="bench", id=v1.Id(value=framework_id))
-        framework = Framework(framework_id, info, ("*",), frozenset(), Instant(0.0))
+        described = v1.FrameworkInfo(user="root", name="bench", id=v1.Id(value=framework_id))
+        framework = Framework(framework_id, described, ("*",), frozenset(), Instant(0.0))
         framework.stream = f"stream-{number}"
         state.frameworks[framework_id] = framework
         state.allocator.add_framework(framework_id, ("*",))
@@ -75,8 +75,8 @@ def cycle(state: State) -> float:
     """Return the seconds of a cycle over all agents; its offers stand afterwards."""
     out = Outbox()
     taken = timed(lambda: Master(state).step(AllocationDue(), Instant(1.0), out))
-    events = [send for send in out.sends if b'"OFFERS"' in send.data]
-    offers = sum(send.data.count(b'{"id":{"value":"M-O') for send in events)
+    sent = [each.data for each in out.sends if isinstance(each, Send)]
+    offers = sum(data.count(b'{"id":{"value":"M-O') for data in sent if b'"OFFERS"' in data)
     is_json = next(iter(state.frameworks.values())).format is Format.JSON
     assert len(state.agents) == len(state.offers), "every agent is offered once"
     assert offers == (len(state.offers) if is_json else 0)

@@ -10,6 +10,7 @@ with only decoding the same bytes by msgspec. No network and no disk: those are 
 import argparse
 import gc
 import time
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,7 @@ from comity.core.instants import Instant
 from comity.master import inputs
 from comity.master.config import MasterConfig
 from comity.master.machine import Master
-from comity.master.state import new_state
+from comity.master.state import State, new_state
 from comity.resources import text
 from comity.runtime.process import settle_heap
 from comity.wire.mesos import codec, link, resources, v1
@@ -27,7 +28,8 @@ BATCH = 256
 FRAMEWORKS = 10
 
 
-def framework(number):
+def framework(number: int) -> v1.FrameworkInfo:
+    """Return one of the frameworks that have tasks everywhere."""
     return v1.FrameworkInfo(
         user="root",
         name=f"framework {number}",
@@ -42,14 +44,16 @@ def framework(number):
     )
 
 
-def task(agent_id, number, held):
-    ids = {"task_id": v1.Id(value=f"web.{agent_id}.{number}"), "agent_id": v1.Id(value=agent_id)}
+def task(agent_id: str, number: int, held: tuple[v1.Resource, ...]) -> v1.Task:
+    """Return one running task, with the statuses that it had."""
+    task_id, of_agent = v1.Id(value=f"web.{agent_id}.{number}"), v1.Id(value=agent_id)
     statuses = tuple(
         v1.TaskStatus(
-            **ids,
+            task_id=task_id,
+            agent_id=of_agent,
             state=state,
             source=v1.Source.EXECUTOR,
-            executor_id=ids["task_id"],
+            executor_id=task_id,
             timestamp=1.7e9,
             uuid=b"u" * 16,
             container_status=v1.ContainerStatus(
@@ -65,11 +69,13 @@ def task(agent_id, number, held):
         resources=held,
         statuses=statuses,
         status_update_state=v1.TaskState.RUNNING,
-        **ids,
+        task_id=task_id,
+        agent_id=of_agent,
     )
 
 
-def subscription(number, tasks):
+def subscription(number: int, tasks: int) -> bytes:
+    """Return what an agent with some tasks sends when it registers again."""
     agent_id = f"old-S{number}"
     held = resources.write(text.parse("cpus:0.1;mem:32"))
     body = link.SubscribeBody(
@@ -87,8 +93,17 @@ def subscription(number, tasks):
     return codec.encode(link.Subscribe(subscribe=body))
 
 
-def restarted(messages, registry):
-    """Step a new master until all have registered; return it and the seconds that it worked."""
+class Restart(NamedTuple):
+    """A new master with all its agents, and the seconds of the processor that it took."""
+
+    state: State
+    recovered_s: float
+    worked_s: float
+    longest_s: float
+
+
+def restarted(messages: list[bytes], registry: list[tuple[str, bytes]]) -> Restart:
+    """Step a new master until all agents have registered."""
     info = v1.MasterInfo(id="new", ip=16777343, port=5050, hostname="127.0.0.1")
     state = new_state(MasterConfig(), info, Instant(1.7e9), 1)
     master = Master(state)
@@ -107,16 +122,16 @@ def restarted(messages, registry):
             item = inputs.AgentSubscribed(number, call, f"link-{number}", "127.0.0.1")
             master.step(item, Instant(1.7e9 + 1), out)
         longest_s = max(longest_s, time.process_time() - batch_began)
-    return state, recovered_s, time.process_time() - began, longest_s
+    return Restart(state, recovered_s, time.process_time() - began, longest_s)
 
 
-def resident_kb():
+def resident_kb() -> int:
     """Return the memory that this process holds."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4
 
 
-def memory(agents, tasks):
+def memory(agents: int, tasks: int) -> int:
     """Return the kilobytes that a master holds for so many agents with so many tasks each."""
     messages = [subscription(number, tasks) for number in range(agents)]
     before = resident_kb()
@@ -125,8 +140,9 @@ def memory(agents, tasks):
     return resident_kb() - before
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--agents", type=int, default=10_000)
     parser.add_argument("--tasks", type=int, default=100_000)
     args = parser.parse_args()

@@ -25,7 +25,7 @@ from comity.master.state import new_state
 from comity.resources import text
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files
-from comity.runtime.http import Request
+from comity.runtime.http import Request, Response
 from comity.runtime.process import settle_heap
 from comity.wire.mesos import link, resources, v1
 from support.master_world import INFO
@@ -123,7 +123,8 @@ async def main() -> None:
         taken, used = time.perf_counter() - start, time.thread_time() - busy
         await asyncio.sleep(0.01)
         ticking.cancel()
-        assert sum(map(len, answer.blocks)) > size / 2
+        assert isinstance(answer, Response)
+        assert sum(len(block) for block in answer.blocks) > size / 2
         print(
             f"  {name}: {taken:.3f} s ({used:.3f} s of the processor, {used / encoding:.1f}x), "
             f"longest stall {ticker.worst * 1000:.0f} ms ({ticker.busiest * 1000:.0f} ms busy)"

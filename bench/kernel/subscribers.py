@@ -69,6 +69,7 @@ async def readers(port: int, count: int, stuck: int) -> None:
     for _ in range(stuck):
         _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
         writer.write(CALL)
+        assert isinstance(writer.transport, asyncio.Transport)
         writer.transport.pause_reading()
         held.append(writer)
     await asyncio.sleep(0.2)
