@@ -18,6 +18,9 @@ from comity.sdk.rest import ApiError, HttpError
 
 _log = logging.getLogger(__name__)
 
+AGENT_KEPT_S = 600.0
+"""How long an agent may take to register with a new master (its default there)."""
+
 T = TypeVar("T")
 Json = dict[str, Any]
 
@@ -68,6 +71,9 @@ class Directory:
         self._master = master
         self._apps = Fresh(self._read_apps, max_age_s, clock)
         self._summary = Fresh(self._read_summary, max_age_s, clock)
+        self._clock = clock
+        self._seen: dict[str, tuple[str, float]] = {}
+        """Agents' URLs, and when the master knew them last."""
 
     async def _read_apps(self) -> dict[str, Service]:
         apps = await self._marathon.apps(embed=["apps.tasks"], label=services.NAME)
@@ -77,7 +83,17 @@ class Directory:
         summary = await self._master.state_summary()
         frameworks = services.from_frameworks(summary.get("frameworks") or [])
         scheme = self._master.rest.base_url.partition(":")[0]  # agents are called as masters are
-        return frameworks, _agents(summary.get("slaves") or [], scheme)
+        agents = _agents(summary.get("slaves") or [], scheme)
+        self._remember(agents)
+        return frameworks, agents
+
+    def _remember(self, agents: dict[str, str]) -> None:
+        now, taken = self._clock(), set(agents.values())
+        self._seen = {
+            agent_id: (url, at)
+            for agent_id, (url, at) in self._seen.items()
+            if now - at < AGENT_KEPT_S and url not in taken
+        } | {agent_id: (url, now) for agent_id, url in agents.items()}
 
     async def service(self, path: str) -> tuple[Service, str] | None:
         """Return the service that `path`, after `/service/` and as sent, means, and the rest."""
@@ -93,9 +109,10 @@ class Directory:
         return None
 
     async def agent(self, agent_id: str) -> str | None:
-        """Return the URL of an agent."""
-        _, agents = await self._summary.get()
-        return agents.get(agent_id)
+        """Return the URL of an agent; a master that was started anew learns it only in a while."""
+        await self._summary.get()
+        url, _ = self._seen.get(agent_id, (None, 0.0))
+        return url
 
 
 def _agents(listed: list[Json], scheme: str) -> dict[str, str]:

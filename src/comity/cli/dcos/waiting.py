@@ -2,16 +2,44 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from comity.cli.dcos import printing
 from comity.core.errors import UserError
 from comity.sdk.marathon import Marathon
 from comity.sdk.mesos import Master
+from comity.sdk.rest import ApiError, HttpError
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 _POLL_S = 0.3
+_AWAY_S = 60.0
+"""How long a component may be away that is being followed: it is started again, or is not."""
+_AWAY = (502, 503, 504)
+
+
+async def through_breaks(look: Callable[[], Awaitable[T]]) -> T:
+    """Look, and again while the gateway, or what is behind it, is being started again.
+
+    Raises:
+        HttpError: it stays away.
+        ApiError: the same, said by the gateway; or another answer that is none.
+    """
+    end: float | None = None
+    while True:
+        try:
+            return await look()
+        except (HttpError, ApiError) as error:
+            if isinstance(error, ApiError) and error.status not in _AWAY:
+                raise
+            if end is None:
+                printing.note(f"({error}; trying again for {_AWAY_S:g} s)")
+                end = time.monotonic() + _AWAY_S
+            elif time.monotonic() > end:
+                raise
+        await asyncio.sleep(_POLL_S)
 
 
 async def until_deployed(marathon: Marathon, app_id: str, *, timeout_s: float = 600.0) -> None:
@@ -23,7 +51,7 @@ async def until_deployed(marathon: Marathon, app_id: str, *, timeout_s: float = 
     shown = ""
     end = time.monotonic() + timeout_s
     while True:
-        app = await marathon.find_app(app_id)
+        app = await through_breaks(lambda: marathon.find_app(app_id))
         if app is None:
             raise UserError(f"{app_id} was removed while it was being deployed")
         if _is_deployed(app):
@@ -68,7 +96,8 @@ async def until_gone(
     shown = ""
     count = 0
     while True:
-        found = [each for each in await marathon.deployments() if each["id"] == deployment_id]
+        deployments = await through_breaks(marathon.deployments)
+        found = [each for each in deployments if each["id"] == deployment_id]
         if not found:
             return
         actions = ", ".join(
@@ -92,7 +121,7 @@ async def until_drained(master: Master, agent_id: str) -> None:
         UserError: somebody has taken the agent back meanwhile.
     """
     while True:
-        found = await master.operate("GET_AGENTS") or {}
+        found = await through_breaks(lambda: master.operate("GET_AGENTS")) or {}
         drains = {
             each["agent_info"]["id"]["value"]: (each.get("drain_info") or {}).get("state")
             for each in found.get("agents", [])

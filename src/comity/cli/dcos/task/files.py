@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import sys
 import time
+from functools import partial
 
 from comity.cli.dcos import parsing, printing
 from comity.cli.dcos.session import connected
 from comity.cli.dcos.task import finding, sandboxes
 from comity.cli.dcos.task.finding import Found
 from comity.cli.dcos.task.following import TaskLog
+from comity.cli.dcos.waiting import through_breaks
 from comity.core.errors import UserError
 from comity.sdk.gateway import Cluster
 from comity.sdk.rest import ApiError
@@ -70,7 +72,7 @@ async def _log(args: argparse.Namespace) -> None:
         log = TaskLog(agent, path)
         offset = await _print_tail(log, args.lines)
         while args.follow:
-            data, offset = await log.read(offset)
+            data, offset = await through_breaks(partial(log.read, offset))
             if not data:
                 await asyncio.sleep(_POLL_S)
                 continue
