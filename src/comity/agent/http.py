@@ -5,13 +5,13 @@ Routes are served with and without `/slave(1)` in front.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
+from comity.agent import metrics, permissions, statistics, views
 from comity.agent import operator as reads
-from comity.agent import permissions, statistics, views
 from comity.agent.config import VERSION, AgentConfig
 from comity.agent.handlers.nested import flat_id
 from comity.agent.inputs import (
@@ -27,7 +27,6 @@ from comity.agent.state import Container, State
 from comity.core import release
 from comity.policy.authorization import acls
 from comity.policy.authorization.deciding import allows
-from comity.runtime.containers.containerizer import Containerizer
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.driver import Driver
 from comity.runtime.files import Files, NoSuchFile
@@ -117,19 +116,20 @@ class PullBody(msgspec.Struct, frozen=True):
     """A docker config with credentials for it, besides the agent's."""
 
 
-class Usage:
-    """What containers use, as far as it can be measured here."""
-
-    def __init__(self, containerizer: Containerizer, disk: Mapping[str, int]) -> None:
-        self._containerizer = containerizer
-        self._disk = disk
+class Measures(Protocol):
+    """What the shell measures: what containers use, and what it has done itself."""
 
     def of(self, one: Container) -> dict[str, float]:
         """Return a container's numbers by Mesos's names (ResourceStatistics)."""
-        found = self._containerizer.usage(one.id, one.pid)
-        if one.id in self._disk:
-            found["disk_used_bytes"] = self._disk[one.id]
-        return found
+        ...
+
+    def counters(self) -> dict[str, float]:
+        """Return what only grows."""
+        ...
+
+    def gauges(self) -> dict[str, float]:
+        """Return what goes up and down."""
+        ...
 
 
 class Access:
@@ -209,7 +209,7 @@ class AgentHttp:
         driver: Driver,
         state: State,
         files: Files,
-        usage: Usage,
+        measures: Measures,
         lines: Lines,
         access: Access,
         images: Images,
@@ -220,7 +220,7 @@ class AgentHttp:
         self._lines = lines
         self._state = state
         self._files = files
-        self._measured = usage
+        self._measures = measures
         self._verbosity = Verbosity()
         self._router = Router()
         self._router.add("POST", "/api/v1/executor", self._executor)
@@ -419,12 +419,18 @@ class AgentHttp:
         }
 
     def _metrics(self) -> dict[str, float]:
-        return {**views.metrics(self._state, self._driver.clock.now()), **system()}
+        return {**self._counters(), **self._gauges()}
+
+    def _counters(self) -> dict[str, float]:
+        return {**metrics.counters(self._state), **self._measures.counters()}
+
+    def _gauges(self) -> dict[str, float]:
+        now = self._driver.clock.now()
+        return {**metrics.gauges(self._state, now), **self._measures.gauges(), **system()}
 
     async def _prometheus(self, request: Request) -> Response:
         await self._driver.settled()
-        shown = self._metrics()
-        counters = {name: shown.pop(name) for name in self._state.counters if name in shown}
+        shown, counters = self._gauges(), self._counters()
         for name, value in statistics.numbers(self._state, self._usage()).items():
             (counters if statistics.is_counter(name) else shown)[name] = value
         return Response(200, prometheus.render(shown, counters, "mesos"), prometheus.CONTENT_TYPE)
@@ -432,7 +438,7 @@ class AgentHttp:
     def _usage(self) -> statistics.Usage:
         now = self._driver.clock.now()
         here = [one for one in self._state.containers.values() if one.phase != "EXITED"]
-        return {one.id: {"timestamp": now, **self._measured.of(one)} for one in here}
+        return {one.id: {"timestamp": now, **self._measures.of(one)} for one in here}
 
     def _read(self, build: Callable[[Request], Any]) -> Callable[..., Any]:
         async def handler(request: Request) -> Response:

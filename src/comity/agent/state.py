@@ -224,6 +224,8 @@ class State:
     untold_exits: list[link.ExitedExecutor] = field(default_factory=list)
     """Executors that ended while there was no link; some of them after the next one's SUBSCRIBE."""
     is_recovering: bool = True
+    recovered_at: Instant | None = None
+    """When it knew what of its last run still runs."""
     frameworks: dict[FrameworkId, v1.FrameworkInfo] = field(default_factory=dict)
     executors: dict[tuple[FrameworkId, ExecutorId], Executor] = field(default_factory=dict)
     tasks: dict[tuple[FrameworkId, TaskId], Executor] = field(default_factory=dict)

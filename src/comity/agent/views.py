@@ -5,7 +5,6 @@ from typing import Any
 from comity.agent.config import VERSION
 from comity.agent.state import Executor, State, Task
 from comity.core import release
-from comity.core.instants import Instant
 from comity.resources.amounts import NOTHING, Resources
 from comity.wire.mesos import legacy, resources, v1
 
@@ -160,53 +159,6 @@ def flags(state: State) -> dict[str, str]:
         "recovery_timeout": f"{config.recovery_timeout_s:g}secs",
         "work_dir": str(config.work_dir),
     }
-
-
-ACTIVE = ("tasks_staging", "tasks_starting", "tasks_running", "tasks_killing")
-COUNTERS = (
-    "container_launch_errors",
-    "executors_preempted",
-    "executors_terminated",
-    "invalid_framework_messages",
-    "invalid_status_updates",
-    "recovery_errors",
-    "tasks_failed",
-    "tasks_finished",
-    "tasks_gone",
-    "tasks_killed",
-    "tasks_lost",
-    "valid_framework_messages",
-    "valid_status_updates",
-)
-"""Numbers that are shown as zeros from the start: a dashboard finds every name."""
-
-
-def metrics(state: State, now: Instant) -> dict[str, float]:
-    """Return /metrics/snapshot."""
-    shown = {
-        "slave/uptime_secs": now - state.started_at,
-        "slave/registered": float(state.is_linked),
-        "slave/executors_running": float(
-            sum(not one.has_exited for one in state.executors.values())
-        ),
-        "slave/frameworks_active": float(len(state.frameworks)),
-    }
-    for name in (*ACTIVE, *COUNTERS):
-        shown[f"slave/{name}"] = 0.0
-    for executor in state.executors.values():
-        for task in executor.tasks.values():
-            if not task.state.is_terminal:
-                shown[f"slave/tasks_{task.state.value.removeprefix('TASK_').lower()}"] += 1
-    for name, count in state.counters.items():
-        if not name.endswith(("_staging", "_starting", "_running", "_killing")):
-            shown[name] = float(count)
-    used = used_resources(state)
-    for name in ("cpus", "mem", "disk", "gpus"):
-        total = state.total.scalar(name)
-        shown[f"slave/{name}_total"] = total
-        shown[f"slave/{name}_used"] = used.scalar(name)
-        shown[f"slave/{name}_percent"] = used.scalar(name) / total if total else 0.0
-    return shown
 
 
 def for_master(state: State) -> list[v1.Task]:

@@ -7,6 +7,7 @@ What only the shell can know (queues, durations, the machine) is added by it.
 from urllib.parse import quote
 
 from comity.core.instants import Instant
+from comity.master import operation_metrics
 from comity.master.state import Framework, State
 from comity.wire.mesos import v1
 from comity.wire.mesos.v1 import TaskState
@@ -89,7 +90,7 @@ COUNTERS = (
 
 def counters(state: State) -> Numbers:
     """Return what only grows."""
-    shown = {f"master/{name}": 0.0 for name in COUNTERS}
+    shown = {f"master/{name}": 0.0 for name in COUNTERS} | operation_metrics.zeros()
     shown.update((name, float(count)) for name, count in state.counters.items())
     if state.config.publish_per_framework_metrics:
         for one in state.frameworks.values():
@@ -115,6 +116,8 @@ def gauges(state: State, now: Instant) -> Numbers:
     for role in sorted({role for one in state.frameworks.values() for role in one.roles}):
         share = state.allocator.share_of_role(role)
         shown[f"allocator/mesos/roles/{role}/shares/dominant"] = share
+    _add_quotas(state, shown)
+    shown.update(operation_metrics.gauges(state))
     return shown
 
 
@@ -185,6 +188,15 @@ def _add_resources(state: State, shown: Numbers) -> None:
             prefix = f"allocator/mesos/resources/{name}"
             shown[f"{prefix}/total"] = total / 1000
             shown[f"{prefix}/offered_or_allocated"] = (used + offered) / 1000
+
+
+def _add_quotas(state: State, shown: Numbers) -> None:
+    for role, config in state.quotas.items():
+        consumed = state.allocator.consumed(role)
+        for name, scalar in config.guarantees.items():
+            prefix = f"allocator/mesos/quota/roles/{role}/resources/{name}"
+            shown[f"{prefix}/guarantee"] = scalar.value
+            shown[f"{prefix}/offered_or_allocated"] = consumed.get(name, 0) / 1000
 
 
 def count_end(state: State, framework: Framework | None, status: v1.TaskStatus) -> None:

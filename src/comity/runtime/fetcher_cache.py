@@ -33,8 +33,10 @@ class FetcherCache:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         self._directory = directory
-        self._size_max = size_max
-        self._size = 0
+        self.size_max = size_max
+        """How many bytes it may hold."""
+        self.size = 0
+        """How many it holds."""
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -73,14 +75,14 @@ class FetcherCache:
         size = entry.path.stat().st_size
         with self._lock:
             for other, old in list(self._entries.items()):
-                if self._size + size <= self._size_max:
+                if self.size + size <= self.size_max:
                     break
                 if old.is_there and not old.users and other != key:
                     self._drop(other, old)
-            if self._size + size > self._size_max:
+            if self.size + size > self.size_max:
                 return False
             entry.size = size
-            self._size += size
+            self.size += size
             return True
 
     def _release(self, key: tuple[str, str], entry: _Entry) -> None:
@@ -91,5 +93,5 @@ class FetcherCache:
 
     def _drop(self, key: tuple[str, str], entry: _Entry) -> None:
         del self._entries[key]
-        self._size -= entry.size
+        self.size -= entry.size
         entry.path.unlink(missing_ok=True)

@@ -200,6 +200,12 @@ def test_a_sandbox_goes_when_its_time_is_over():
             query = urlencode({"path": f"{sandbox(mesos, name_of(made))}/stdout", "offset": 0})
             url = f"/files/read?{query}"
             until(lambda: request(mesos.target.agent, "GET", url).status == 404)
+            assert removals(mesos.target.agent) >= 1
+
+
+def removals(agent):
+    """Return how many sandboxes an agent says that it has deleted."""
+    return request(agent, "GET", "/metrics/snapshot").json()["gc/path_removals_succeeded"]
 
 
 # users, limits, disk

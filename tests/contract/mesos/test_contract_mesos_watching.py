@@ -204,7 +204,29 @@ AGENT_NUMBERS = [
     "disk_total",
     "disk_used",
     "disk_percent",
+    "cpus_revocable_total",
+    "gpus_revocable_percent",
+    "executors_registering",
+    "executors_terminating",
+    "executor_directory_max_allowed_age_secs",
+    "recovery_time_secs",
 ]
+OTHER_AGENT_NUMBERS = [
+    "system/mem_total_bytes",
+    "containerizer/fetcher/cache_size_total_bytes",
+    "containerizer/fetcher/cache_size_used_bytes",
+    "containerizer/fetcher/task_fetches_failed",
+    "containerizer/fetcher/task_fetches_succeeded",
+    "gc/path_removals_failed",
+    "gc/path_removals_pending",
+    "gc/path_removals_succeeded",
+]
+
+
+def fetching(path):
+    """Return a task that fetches a file and then stays."""
+    command = {"value": "sleep 600", "shell": True, "uris": [{"value": f"file://{path}"}]}
+    return task("fetches", None, command=command)
 
 
 def numbers(url):
@@ -219,7 +241,7 @@ def test_the_numbers_that_dashboards_of_masters_know_are_there(target):
 
 
 def test_the_numbers_that_dashboards_of_agents_know_are_there(target):
-    wanted = {f"slave/{name}" for name in AGENT_NUMBERS} | {"system/mem_total_bytes"}
+    wanted = {*(f"slave/{name}" for name in AGENT_NUMBERS), *OTHER_AGENT_NUMBERS}
     assert sorted(wanted - numbers(target.agent).keys()) == []
 
 
@@ -234,6 +256,20 @@ def test_the_numbers_of_an_agent_follow_its_tasks(target):
             assert after[name] - before[name] == more, name
         assert after["slave/valid_status_updates"] > before["slave/valid_status_updates"]
         assert after["slave/cpus_used"] > before["slave/cpus_used"]
+
+
+def test_fetches_are_counted_by_how_they_ended(target, tmp_path):
+    there = tmp_path / "there"
+    there.write_text("x")
+    fetches = "containerizer/fetcher/task_fetches"
+    before = numbers(target.agent)
+    with target.framework() as mesos:
+        mesos.launch(good := fetching(there), bad := fetching(tmp_path / "no"))
+        mesos.status(name_of(good), "TASK_RUNNING")
+        mesos.status(name_of(bad), "TASK_FAILED")
+        after = numbers(target.agent)
+        for name in (f"{fetches}_succeeded", f"{fetches}_failed"):
+            assert after[name] - before[name] == 1, name
 
 
 def test_each_framework_has_numbers_of_its_own(target):

@@ -70,6 +70,8 @@ async def test_a_task_runs_from_a_registry_and_its_image_is_kept_while_it_does(t
         assert json.loads(look.body) == found
         [one] = await images()
         assert (one["name"], one["layers"], one["in_use"]) == (name, 1, False)
+        numbers = json.loads((await ask("GET", "/metrics/snapshot")).body)
+        assert numbers["containerizer/mesos/provisioner/docker_store/image_pull_ms/count"] == 1
         await mesos.launch({"id": "t", **box(name)})
         await mesos.until_state("t", S.RUNNING)
         await prune()

@@ -3,6 +3,7 @@
 import pytest
 
 from comity.core.instants import Instant
+from comity.master import metrics
 from comity.master.handlers import feedback as feedback_of_masters
 from comity.resources import text
 from comity.resources.amounts import Disk, Kind, Reservation, Resources
@@ -236,6 +237,24 @@ def test_an_operation_with_an_id_is_told_of_until_acknowledged(world):
     assert told.status_uuid == STATUS_UUID
     assert not world.state.agents["M-S0"].operations
     assert not world.state.frameworks["M-0000"].operations
+
+
+def test_operations_are_counted_while_they_last_and_by_how_they_end_once(world):
+    def numbers(*names):
+        found = metrics.snapshot(world.state, Instant(world.now))
+        return [found[f"master/operations/{name}"] for name in names]
+
+    names = ("total", "pending", "reserve/pending", "create/total", "finished", "reserve/finished")
+    accept(world, reserve(reserved("cpus:1"), id=v1.Id(value="op")))
+    assert numbers(*names) == [1, 1, 1, 0, 0, 0]
+    [event] = applied(world)
+    finished(world, event)
+    finished(world, event)
+    assert numbers(*names) == [1, 0, 0, 0, 1, 1]
+    acknowledge(world)
+    assert numbers(*names) == [0, 0, 0, 0, 1, 1]
+    accept(world, reserve(reserved("cpus:100")))
+    assert numbers("error", "reserve/error", "reserve/total") == [1, 1, 0]
 
 
 def test_an_operation_without_an_id_is_acknowledged_by_the_master(world):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from comity.master import commands, inputs, roles
+from comity.core.instants import Instant
+from comity.master import commands, inputs, metrics, roles
 from comity.resources import text
 from comity.wire.mesos import codec, link, resources, scheduler, v1
 from comity.wire.mesos.quota import QuotaConfig, QuotaRequest, WeightInfo
@@ -207,6 +208,16 @@ def test_roles_tell_of_frameworks_quota_weights_and_those_above(world):
     assert shown["eng"]["quota"]["consumed"] == {"cpus": 1.0, "mem": 32.0}
     assert shown["eng/ads"]["frameworks"] == ["M-0000"]
     assert shown["ops/night"]["weight"] == 3
+
+
+def test_a_guarantee_is_a_number_beside_what_is_offered_and_used_of_it(world):
+    update(world, config("eng", guarantees={"cpus": 2}, limits={"cpus": 3}))
+    world.subscribe(role="eng")
+    world.launch("t", needs="cpus:1;mem:32")  # and the rest, up to the limit, is offered
+    world.run(1)
+    found = metrics.snapshot(world.state, Instant(world.now))
+    prefix = "allocator/mesos/quota/roles/eng/resources/cpus"
+    assert (found[f"{prefix}/guarantee"], found[f"{prefix}/offered_or_allocated"]) == (2, 3)
 
 
 def test_forms_of_the_old_endpoints():

@@ -122,7 +122,7 @@ def on_disk_measured(state: State, item: DiskMeasured, now: Instant, out: Outbox
 @table.on(LauncherFound)
 def on_launcher_found(state: State, item: LauncherFound, now: Instant, out: Outbox) -> None:
     """Compare what was stored with what still runs, and go on from there."""
-    state.is_recovering = False
+    state.is_recovering, state.recovered_at = False, now
     found = [one for one in state.containers.values() if one.phase != "EXITED"]
     for container in [one for one in state.containers.values() if one.phase == "EXITED"]:
         if container.spec.is_session:

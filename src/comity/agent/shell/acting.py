@@ -51,6 +51,7 @@ from comity.runtime.fetcher_cache import FetcherCache
 from comity.runtime.images import credentials
 from comity.runtime.images.store import Pull
 from comity.runtime.launcher.client import LauncherClient
+from comity.wire.mesos import v1
 
 Effect = (
     ToMaster
@@ -91,7 +92,10 @@ class Actor:
         self._prober = probing.Prober()
         self.switchboard = Switchboard(launcher)
         config = state.config
-        self._cache = FetcherCache(config.work_dir / "fetcher-cache", config.fetcher_cache_bytes)
+        self.cache = FetcherCache(config.work_dir / "fetcher-cache", config.fetcher_cache_bytes)
+        self.fetches_succeeded = 0
+        self.fetches_failed = 0
+        """How often all that a task wanted was fetched, and how often it was not."""
         self._probes: dict[str, asyncio.Future[int | None]] = {}
         self._images: set[str] = set()
         self._going: dict[str, asyncio.Event] = {}
@@ -138,10 +142,7 @@ class Actor:
             await going.wait()  # an earlier one of the same name, that did not start
         try:
             if effect.uris:
-                spec.sandbox.mkdir(parents=True, exist_ok=True)
-                await asyncio.to_thread(
-                    fetcher.fetch_all, effect.uris, spec.sandbox, self._cache, spec.user or ""
-                )
+                await self._fetch(effect.uris, spec)
                 spec = _with_login(spec)
             order = await self._containerizer.prepare(spec, self._hears(spec))
         except (ContainerRefused, fetcher.FetchFailed) as error:
@@ -159,6 +160,17 @@ class Actor:
             self._driver.put(ContainerFailed(spec.id, "killed before it was started"))
             return
         self._launcher.order(**order)
+
+    async def _fetch(self, uris: tuple[v1.URI, ...], spec: Spec) -> None:
+        spec.sandbox.mkdir(parents=True, exist_ok=True)
+        try:
+            await asyncio.to_thread(
+                fetcher.fetch_all, uris, spec.sandbox, self.cache, spec.user or ""
+            )
+        except fetcher.FetchFailed:
+            self.fetches_failed += 1
+            raise
+        self.fetches_succeeded += 1
 
     def _hears(self, spec: Spec) -> Callable[[Pull], None]:
         def heard(pull: Pull) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from comity.agent import reconfiguring
 from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
-from comity.agent.http import Access, AgentHttp, Usage
+from comity.agent.http import Access, AgentHttp
 from comity.agent.inputs import LauncherFound, StreamClosed
 from comity.agent.permissions import LOG
 from comity.agent.shell import abilities, connecting, detecting, keys
@@ -17,6 +17,7 @@ from comity.agent.shell.acting import Actor
 from comity.agent.shell.images import ImageKeeper
 from comity.agent.shell.linking import Link
 from comity.agent.shell.logs import LogRotator
+from comity.agent.shell.measuring import Measures
 from comity.agent.shell.sandboxes import DiskWatcher, SandboxCollector
 from comity.agent.shell.sockets import executor_calls_only
 from comity.agent.state import State
@@ -144,11 +145,12 @@ async def _serve(
     if config.log_file is not None:
         files.attach(LOG, config.log_file)
     watcher = DiskWatcher(config, state, driver, containerizer)
-    usage = Usage(containerizer, watcher.used)
+    collector = SandboxCollector(config, state, files)
+    measures = Measures(containerizer, effects[0], watcher, collector)
     access = Access(config, known_principals(config.credentials), tokens, files)
     oci_side = containerizer.oci
     keeper = ImageKeeper(state, oci_side.images if oci_side is not None else None)
-    http = AgentHttp(driver, state, files, usage, effects[0].switchboard, access, keeper)
+    http = AgentHttp(driver, state, files, measures, effects[0].switchboard, access, keeper)
     server = Server(
         http.handle,
         authenticate=admit if config.credentials is not None else None,
@@ -168,7 +170,6 @@ async def _serve(
     _describe(state, port)
     start.info = state.info
     journal.begin("agent", now, seed, start, stored)
-    collector = SandboxCollector(config, state, files)
     settle_heap()
     logs.ready(f"{tls.settings().scheme}://{config.ip}:{port}")
     jobs = [

@@ -24,6 +24,10 @@ class SandboxCollector:
         root = config.work_dir.resolve() / "slaves"
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
+        self.removed = self.not_removed = 0
+        """How many sandboxes were deleted, and how often one could not be."""
+        self.pending = 0
+        """How many were waiting to be deleted when it looked last."""
         # One root shows every sandbox, under its real path and under Mesos's virtual one.
         files.attach(str(root), root)
         files.attach_lookup("/frameworks", self._frameworks)
@@ -39,15 +43,25 @@ class SandboxCollector:
 
     def _collect(self) -> None:
         alive = {one.directory for one in list(self._state.executors.values())}
-        usage = shutil.disk_usage(self._root)
-        oldest = time.time() - age_max_s(self._config, usage.used / usage.total)
+        oldest, pending = time.time() - self.age_max_s(), 0
         alive |= {one.spec.sandbox for one in list(self._state.containers.values())}
         standalone = self._root.parent / "containers"
         runs = [*self._root.glob("*/frameworks/*/executors/*/runs/*"), *standalone.glob("*")]
         for run in runs:
-            if run.is_symlink() or run in alive or run.stat().st_mtime > oldest:
+            if run.is_symlink() or run in alive:
+                continue
+            if run.stat().st_mtime > oldest:
+                pending += 1
                 continue
             remove_sandbox(run)
+            self.not_removed += run.exists()
+            self.removed += not run.exists()
+        self.pending = pending
+
+    def age_max_s(self) -> float:
+        """Return how old a sandbox may get, as full as the disk is now."""
+        usage = shutil.disk_usage(self._root)
+        return age_max_s(self._config, usage.used / usage.total)
 
 
 def age_max_s(config: AgentConfig, usage: float) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from comity.core.effects import CloseStream, Outbox
 from comity.core.ids import AgentId, FrameworkId
 from comity.core.instants import Instant
+from comity.master import operation_metrics
 from comity.master.handlers import sending
 from comity.master.state import Agent, Framework, Operation, State
 from comity.wire.mesos import codec, link, scheduler, v1
@@ -36,8 +37,9 @@ def on_update(
     if operation is None:
         _acknowledge(agent, call.operation_uuid, call.status, out)
         return
+    if operation.status.state is not call.status.state:
+        operation_metrics.count(state, operation.info.type, call.status.state)
     operation.status = call.status
-    state.count(f"master/operations/{call.status.state.value.removeprefix('OPERATION_').lower()}")
     framework = _told(state, operation)
     if framework is not None:
         send(framework, call.status, out)
@@ -113,6 +115,7 @@ def lose(state: State, agent: Agent, found: OperationState, out: Outbox) -> None
 
 
 def _end(state: State, operation: Operation, found: OperationState, text: str, out: Outbox) -> None:
+    operation_metrics.count(state, operation.info.type, found)
     framework = _told(state, operation)
     if framework is not None:
         status = OperationStatus(

@@ -8,7 +8,7 @@ applies it before it runs what uses it. An agent that registers again says what 
 from comity.core.effects import Outbox
 from comity.core.ids import AgentId
 from comity.core.instants import Instant
-from comity.master import permissions
+from comity.master import operation_metrics, permissions
 from comity.master.handlers import converting, feedback, sending
 from comity.master.handlers.cycles import want_cycle
 from comity.master.handlers.placing import Place
@@ -39,7 +39,7 @@ def perform(
             )
     except OperationInvalid as fault:
         refuse(framework, operation, str(fault), place.agent.id, out)
-        state.count("master/operations/error")
+        operation_metrics.count(state, operation.type, OperationState.ERROR)
         place.dropped.append(f"{operation.type}: {fault}")
         return
     if operation.type in converting.RESIZING:
@@ -85,7 +85,6 @@ def _apply(
     agent.operations[operation.uuid] = operation
     if framework is not None:
         framework.operations[operation.uuid] = operation
-    state.count(f"master/operations/{(info.type or '').lower()}")
     event = link.EventApplyOperation(
         operation_uuid=operation.uuid,
         info=info,

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from comity.runtime.containers.errors import ImageRefused
 from comity.runtime.images import credentials, manifests, references, sources, threads, unpacking
 from comity.runtime.images.credentials import Logins
 from comity.runtime.images.errors import ImageInvalid
+from comity.runtime.meters import Meter
 
 _LAYERS_AT_ONCE = 3
 _TELL_S = 5.0
@@ -74,6 +76,8 @@ class ImageStore:
         self._running: dict[str, asyncio.Future[Image]] = {}
         self.pulls: dict[str, Pull] = {}
         """What is being pulled, by name."""
+        self.durations = Meter()
+        """How long pulls took that came to their end."""
         self._lock = threading.Lock()
         self._claimed: dict[str, int] = {}
         """Layers that pulls under way count on, which are not to be removed."""
@@ -121,7 +125,11 @@ class ImageStore:
             return found
         pull = self.pulls[text] = Pull(text)
         try:
-            return self._pull(text, reference, logins, pull)
+            began = time.monotonic()
+            image = self._pull(text, reference, logins, pull)
+            with self._lock:
+                self.durations.add(time.monotonic() - began)
+            return image
         except OSError as error:
             why = error.strerror or error
             raise ImageRefused(
