@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from comity.core.errors import UserError
 from comity.sim import many, runs, scale
+from comity.sim.telling import Telltale
 
 _EXAMPLES = """examples:
   comity sim --seeds 1-2000              try two thousand seeds on all cores
@@ -61,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(agents: int, tasks: int) -> int:
     if agents < 1 or not 1 <= tasks <= 100 * agents:
         raise UserError("--agents must be 1 or more, --tasks from 1 to a hundred for each agent")
-    for line in scale.measure(agents, tasks):
+    telltale = Telltale()
+    for line in scale.measure(agents, tasks, telltale.tell):
+        telltale.clear()
         print(line, flush=True)
     return 0
 
@@ -79,13 +82,17 @@ def _try(seeds: range, jobs: int) -> int:
     codes = [0]
     inputs = tasks = 0
     simulated_s = 0.0
-    for verdict in many.run(seeds, jobs):
+    telltale = Telltale()
+    for count, verdict in enumerate(many.run(seeds, jobs), 1):
         inputs += verdict.inputs
         tasks += verdict.tasks
         simulated_s += verdict.simulated_s
         if verdict.fault:
             codes.append(EXIT_CODES[verdict.fault])
+            telltale.clear()
             print(runs.described(verdict), flush=True)
+        telltale.tell(f"{count} of {len(seeds)} seeds, {len(codes) - 1} failed")
+    telltale.clear()
     took_s = time.monotonic() - began
     print(
         f"{len(seeds)} seeds, {len(codes) - 1} failed: {simulated_s / 3600:.0f} simulated hours, "

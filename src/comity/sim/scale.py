@@ -19,6 +19,8 @@ from comity.sim.world import World
 from comity.wire.mesos import v1
 
 FRAMEWORKS = 10
+STEP_S = 0.05
+"""Simulated seconds between two looks at whether a phase is done."""
 PHASE_MAX_S = 3600.0
 """Simulated seconds after which a phase has failed."""
 
@@ -36,7 +38,8 @@ class Phase(Struct, frozen=True):
 class Scale:
     """A cluster of a given size."""
 
-    def __init__(self, agents: int, tasks: int) -> None:
+    def __init__(self, agents: int, tasks: int, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self.world = World(1, events_max=10**12)
         self.watcher = Watcher(is_thorough=False)
         network = Network(self.world)
@@ -92,19 +95,21 @@ class Scale:
         while not is_done():
             if self.world.now - at > PHASE_MAX_S:
                 raise UserError(f"{name}: not within {PHASE_MAX_S:g} simulated seconds")
-            self.world.run(1.0)
+            self.world.run(STEP_S)
+            count, took_s = self.world.inputs - inputs, time.process_time() - began
+            self._tell(f"{name}: {count} inputs in {took_s:.0f} s")
         took_s = time.process_time() - began
         return Phase(name, self.world.now - at, self.world.inputs - inputs, took_s)
 
 
-def measure(agents: int, tasks: int) -> Iterator[str]:
-    """Yield the lines of a report while the cluster lives."""
+def measure(agents: int, tasks: int, tell: Callable[[str], None]) -> Iterator[str]:
+    """Yield the lines of a report while the cluster lives; `tell` hears how far it is."""
     yield f"{agents} agents, {tasks} tasks of {FRAMEWORKS} frameworks, one process"
     yield f"{'':28}{'simulated':>12}{'inputs':>12}{'processor':>12}{'inputs/s':>12}"
-    for one in Scale(agents, tasks).phases():
+    for one in Scale(agents, tasks, tell).phases():
         rate = one.inputs / max(one.took_s, 1e-9)
         yield (
-            f"{one.name:28}{one.simulated_s:10.0f} s{one.inputs:12}{one.took_s:10.1f} s{rate:12.0f}"
+            f"{one.name:28}{one.simulated_s:10.1f} s{one.inputs:12}{one.took_s:10.1f} s{rate:12.0f}"
         )
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     yield f"memory: {peak_mb:.0f} MB, {peak_mb * 1024 / agents:.0f} KB per agent with its tasks"
