@@ -175,6 +175,24 @@ def test_input_reaches_a_session_and_its_end_does(target, opened):
     assert given.end() == 200
 
 
+def test_one_gives_input_at_a_time(target, opened):
+    one, stream = opened("echo ready; cat")
+    output(stream, until=b"ready\n")
+    first, second = Input(target, BY_RECORDS), Input(target, BY_RECORDS)
+    first.send(type="CONTAINER_ID", container_id=one)
+    first.data(b"hello\n")
+    output(stream, until=b"hello\n")
+    second.send(type="CONTAINER_ID", container_id=one)
+    assert second.end() == 409
+    assert first.end() == 200
+    third = Input(target, BY_RECORDS)
+    third.send(type="CONTAINER_ID", container_id=one)
+    third.data(b"again\n")
+    third.data(b"")
+    assert output(stream)["STDOUT"] == b"again\n"
+    assert third.end() == 200
+
+
 def test_a_terminal_has_the_size_that_was_asked_for_and_can_be_resized(target, opened):
     size = {"rows": 30, "columns": 100}
     command = "stty size; read line; stty size"

@@ -9,7 +9,9 @@ from pathlib import Path
 from comity.agent import reconfiguring
 from comity.agent.beginning import Start, begin
 from comity.agent.config import AgentConfig
-from comity.agent.http import Access, AgentHttp
+from comity.agent.http.access import Access
+from comity.agent.http.serving import AgentHttp
+from comity.agent.http.sessions import Sessions
 from comity.agent.inputs import LauncherFound, StreamClosed
 from comity.agent.permissions import LOG
 from comity.agent.shell import abilities, connecting, detecting, keys
@@ -150,7 +152,8 @@ async def _serve(
     access = Access(config, known_principals(config.credentials), tokens, files)
     oci_side = containerizer.oci
     keeper = ImageKeeper(state, oci_side.images if oci_side is not None else None)
-    http = AgentHttp(driver, state, files, measures, effects[0].switchboard, access, keeper)
+    sessions = Sessions(driver, state, access, effects[0].switchboard)
+    http = AgentHttp(driver, state, files, measures, sessions, access, keeper)
     server = Server(
         http.handle,
         authenticate=admit if config.credentials is not None else None,

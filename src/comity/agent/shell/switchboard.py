@@ -2,7 +2,8 @@
 
 Output goes to every reader as records of ProcessIO, and to the sandbox's `stdout` and `stderr` when
 nobody has to be there for it (a task with a terminal, or with an input). Input comes from one
-writer at a time. A reader that is slow slows the container down; nothing is dropped.
+writer at a time; a second one is refused, as in Mesos (switchboard.cpp). A reader that is slow
+slows the container down; nothing is dropped.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,8 @@ class Line:
         self.is_terminal = len(fds) == 1
         self._input: int | None = fds[0]
         self._close_input = close_input
+        self.has_writer = False
+        """Whether somebody is attached to its input."""
         self._outputs = dict(zip(fds if self.is_terminal else fds[1:], _NAMES, strict=False))
         self._open = dict(self._outputs)
         self._logs = _logs_of(spec, self._outputs)
@@ -237,6 +240,19 @@ class Switchboard:
         """Whether a container writes no more, and all of it has been read."""
         line = self._lines.get(container_id)
         return line is not None and line.is_over
+
+    @contextlib.contextmanager
+    def writing(self, container_id: str) -> Iterator[bool]:
+        """Be the one who gives a container input; False where somebody else is."""
+        line = self._lines.get(container_id)
+        if line is None or line.has_writer:
+            yield line is None  # input of what has ended goes nowhere
+            return
+        line.has_writer = True
+        try:
+            yield True
+        finally:
+            line.has_writer = False
 
     async def feed(self, container_id: str, message: ProcessIO) -> None:
         """Give a container a piece of input, or its terminal another size."""

@@ -3,7 +3,6 @@
 Routes are served with and without `/slave(1)` in front.
 """
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,8 +11,10 @@ import msgspec
 
 from comity.agent import metrics, permissions, statistics, views
 from comity.agent import operator as reads
-from comity.agent.config import VERSION, AgentConfig
+from comity.agent.config import VERSION
 from comity.agent.handlers.nested import flat_id
+from comity.agent.http.access import Access, caller
+from comity.agent.http.sessions import Sessions
 from comity.agent.inputs import (
     ContainerAsked,
     ExecutorCalled,
@@ -22,16 +23,12 @@ from comity.agent.inputs import (
     RemoveAsked,
     WaitAsked,
 )
-from comity.agent.realms import ExecutorTokens, realm_of
 from comity.agent.state import Container, State
 from comity.core import release
-from comity.policy.authorization import acls
-from comity.policy.authorization.deciding import allows
 from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.driver import Driver
-from comity.runtime.files import Files, NoSuchFile
-from comity.runtime.http import Feed, Request, Response, Router, Stream
-from comity.runtime.http.credentials import Guard, Realm
+from comity.runtime.files import Files
+from comity.runtime.http import Request, Response, Router, Stream
 from comity.runtime.http.legacy import (
     add_file_routes,
     answer_file_call,
@@ -46,39 +43,12 @@ from comity.runtime.http.negotiation import (
     accepted_format,
     decoded,
     in_format,
-    message_format,
-    streamed_format,
 )
 from comity.runtime.http.verbosity import LoggingCall, Verbosity, add_process_routes
 from comity.runtime.meters import system
-from comity.wire import prometheus, recordio
+from comity.wire import prometheus
 from comity.wire.mesos import agent_responses, codec, operator, sessions
 from comity.wire.mesos import executor as wire
-from comity.wire.mesos.codec import Format
-from comity.wire.mesos.sessions import ProcessIO
-
-_ENDING_S = 5.0
-"""How long a session may go on that has closed its output."""
-
-
-class Lines(Protocol):
-    """The input and output of containers, as far as requests need them (shell.switchboard)."""
-
-    def is_attachable(self, container_id: str) -> bool:
-        """Whether somebody can be attached to a container."""
-        ...
-
-    def is_over(self, container_id: str) -> bool:
-        """Whether a container writes no more."""
-        ...
-
-    def attach(self, container_id: str, stream: Stream, format: Format) -> bool:
-        """Send a container's output to an endless answer."""
-        ...
-
-    async def feed(self, container_id: str, message: ProcessIO) -> None:
-        """Give a container input."""
-        ...
 
 
 class Images(Protocol):
@@ -132,75 +102,6 @@ class Measures(Protocol):
         ...
 
 
-class Access:
-    """Who gets in, and what they may see and do here."""
-
-    def __init__(
-        self,
-        config: AgentConfig,
-        known: dict[str, str] | None,
-        tokens: ExecutorTokens | None,
-        files: Files,
-    ) -> None:
-        self._files = files
-        self._config = config
-        self._has_tokens = tokens is not None
-        self._guard = Guard(known, tokens.claims if tokens is not None else None)
-        self._acls = acls.parse(config.acls.encode()) if config.acls else acls.PERMISSIVE
-
-    def refusal(self, request: Request, state: State) -> Response | None:
-        """Return why a request is not let in, or None."""
-        wanted = realm_of(request.path, self._config, has_tokens=self._has_tokens)
-        realm = Realm(wanted.realm, not wanted.is_required, wanted.takes_tokens)
-        refusal = self._guard.refusal(request, realm)
-        if refusal is not None or request.path.startswith("/api/"):
-            return refusal
-        who = caller(request)
-        file = request.arg("path")
-        place = self._place(file) if file and request.path.startswith("/files/") else file
-        if permissions.may_get(state, self._acls, who, request.path, place):
-            return None
-        return text(403, f"Not authorized to see {request.path}")
-
-    def check(self, state: State, request: Request, call: operator.AgentCall) -> None:
-        """Raise Refused when the caller may not make a call."""
-        who = caller(request)
-        allowed = permissions.may_touch(state, self._acls, who, call)
-        if allowed is None:
-            allowed = permissions.may_call(state, self._acls, who, call)
-        path = permissions.file_of(call)
-        if allowed and path is not None:
-            allowed = permissions.may_read(state, self._acls, who, self._place(path))
-        if not allowed:
-            raise Refused(403, "Not authorized to do this")
-
-    def _place(self, path: str) -> str:
-        """Return where a path leads: `..` and tasks' links do not change whose a file is."""
-        if path.rstrip("/") == permissions.LOG:
-            return permissions.LOG
-        try:
-            return str(self._files.resolve(path))
-        except NoSuchFile:
-            return path
-
-    def seen(self, state: State, request: Request) -> State:
-        """Return what the caller may see."""
-        return permissions.seen_by(state, self._acls, caller(request))
-
-    def containers(self, state: State, request: Request) -> State:
-        """Return what containers the caller may see."""
-        return permissions.with_seen_containers(state, self._acls, caller(request))
-
-    def may_see_flags(self, request: Request) -> bool:
-        """Whether the caller may see the agent's settings."""
-        return allows(self._acls, acls.Action.VIEW_FLAGS, request.principal)
-
-
-def caller(request: Request) -> permissions.Caller:
-    """Return who makes a request."""
-    return permissions.Caller(request.principal, request.claims or None)
-
-
 class AgentHttp:
     """Handles every request that an agent gets."""
 
@@ -210,14 +111,14 @@ class AgentHttp:
         state: State,
         files: Files,
         measures: Measures,
-        lines: Lines,
+        streams: Sessions,
         access: Access,
         images: Images,
     ) -> None:
         self._access = access
         self._images = images
         self._driver = driver
-        self._lines = lines
+        self._streams = streams
         self._state = state
         self._files = files
         self._measures = measures
@@ -259,13 +160,13 @@ class AgentHttp:
     async def _operator(self, request: Request) -> Response | Stream:
         try:
             if request.feed is not None:
-                return await self._input(request, request.feed)
+                return await self._streams.input(request, request.feed)
             call: operator.AgentCall = decoded(codec.AGENT_CALL, request)
             self._access.check(self._state, request, call)
             if isinstance(call, sessions.LaunchNestedContainerSession):
-                return await self._session(call.launch_nested_container_session, request)
+                return await self._streams.start(call.launch_nested_container_session, request)
             if isinstance(call, sessions.AttachContainerOutput):
-                return self._output(flat_id(call.attach_container_output.container_id), request)
+                return self._streams.output(call.attach_container_output.container_id, request)
             if isinstance(call, sessions.AttachContainerInput):
                 raise Refused(415, f"Expecting 'Content-Type' of {RECORDIO} for this call")
             format = accepted_format(request)
@@ -298,77 +199,6 @@ class AgentHttp:
         if not found:
             return text(404, f"Image {body.name} is not here")
         return Response(200, msgspec.json.encode(found))
-
-    # sessions
-
-    async def _session(
-        self, body: sessions.LaunchNestedContainerSessionBody, request: Request
-    ) -> Response | Stream:
-        """Start a container, stream what it writes, and end it with the connection."""
-        streamed_format(request)  # refused before anything is started
-        name = flat_id(body.container_id)
-        launch = operator.LaunchContainerBody(
-            container_id=body.container_id, command=body.command, container=body.container
-        )
-        answer = await self._driver.ask(
-            lambda to: ContainerAsked(to, name, launch, is_session=True)
-        )
-        if answer.status != 200:
-            return answer
-        stream = self._output(name, request)
-        if isinstance(stream, Stream):
-            stream.on_close(lambda: self._driver.spawn(self._kill(name)))
-        return stream
-
-    async def _kill(self, name: str) -> None:
-        is_over = self._lines.is_over(name)
-        if is_over:
-            # It has closed its output, not its client: it is about to end, as itself.
-            await asyncio.sleep(_ENDING_S)
-        await self._driver.ask(lambda to: KillAsked(to, name, 9, is_abandoned=not is_over))
-
-    def _output(self, name: str, request: Request) -> Response | Stream:
-        kind, format, headers = streamed_format(request)
-        fault = self._line_fault(name)
-        if fault is not None:
-            return fault
-        stream = Stream(kind, headers)
-        self._lines.attach(name, stream, format)
-        return stream
-
-    def _line_fault(self, name: str) -> Response | None:
-        if name not in self._state.containers:
-            return text(404, f"Container '{name}' cannot be found")
-        if not self._lines.is_attachable(name):
-            return text(500, "I/O switchboard server was disabled for this container")
-        return None
-
-    async def _input(self, request: Request, feed: Feed) -> Response:
-        """Read records of input as they come: first whose it is, then what it is."""
-        format = message_format(request)
-        decoder, name = recordio.Decoder(), ""
-        try:
-            async for piece in feed:
-                for record in decoder.feed(piece):
-                    call = codec.decode(codec.AGENT_CALL, record, format)
-                    if not isinstance(call, sessions.AttachContainerInput):
-                        return text(415, "Only ATTACH_CONTAINER_INPUT takes a streaming request")
-                    body = call.attach_container_input
-                    if not name:
-                        self._access.check(self._state, request, call)
-                        if body.type != "CONTAINER_ID" or body.container_id is None:
-                            return text(400, "Expecting 'CONTAINER_ID' as the first record")
-                        name = flat_id(body.container_id)
-                        fault = self._line_fault(name)
-                        if fault is not None:
-                            return fault
-                    elif body.process_io is not None:
-                        await self._lines.feed(name, body.process_io)
-        except (codec.DecodeFailed, recordio.RecordError) as error:
-            return text(400, str(error))
-        if not name:
-            return text(400, "Expecting 'CONTAINER_ID' as the first record")
-        return Response(200, b"")
 
     async def _answer(self, call: operator.AgentCall, request: Request) -> Response | Stream:
         make = _container_input(call)
