@@ -290,3 +290,21 @@ async def test_calls_in_flight_fail_when_the_connection_breaks(serve):
     with pytest.raises(HttpError, match="is closed"):
         await pipeline.post("/x", b"2")
     held.set()
+
+
+async def test_a_body_that_is_read_as_it_comes_ends_with_its_sender(serve):
+    seen, ends = [], asyncio.Queue()
+
+    async def read(request: Request) -> Response:
+        seen.extend([piece async for piece in request.feed])
+        ends.put_nowait(request.feed.is_whole)
+        return Response(200, b"")
+
+    url = await serve(read)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/recordio\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+    async with asyncio.timeout(30):
+        await raw(url, chunked)
+        assert (seen, await ends.get()) == ([b"one"], False)
+        await raw(url, chunked + b"0\r\n\r\n")
+        assert (seen, await ends.get()) == ([b"one", b"one"], True)

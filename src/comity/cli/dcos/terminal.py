@@ -103,7 +103,9 @@ class Keys:
         try:
             while True:
                 try:
-                    message = await asyncio.wait_for(self._news.get(), _BEAT_S)
+                    # Not wait_for: Python 3.11's loses a cancellation that comes with an item.
+                    async with asyncio.timeout(_BEAT_S):
+                        message = await self._news.get()
                 except TimeoutError:
                     message = HEARTBEAT
                 if message is None:

@@ -241,6 +241,8 @@ class _Connection(asyncio.Protocol):
             self._refuse(Response(400, f"Malformed HTTP request: {error}\n".encode(), "text/plain"))
 
     def eof_received(self) -> bool:
+        if self._feed is not None:
+            self._feed.end(whole=False)  # no more of it can come
         # A half-closed client that still waits for its answer (or reads a stream) keeps it.
         return bool(self._waiting or self._worker) and self._stream is None
 
