@@ -44,6 +44,12 @@ def test_exec_is_inside_of_the_image(box):
     assert b"nothing-like-it" in err
 
 
+def test_a_kind_that_is_not_served_is_named(kubernetes):
+    manifest = b"apiVersion: batch/v9\nkind: Nothing\nmetadata: {name: x}\nspec: {}\n"
+    _, err = kubectl(kubernetes, "apply", "-f", "-", given=manifest, code=1)
+    assert b'no matches for kind "Nothing" in version "batch/v9"' in err
+
+
 def test_cp_both_ways(box, tmp_path):
     (tmp_path / "there").write_bytes(os.urandom(100_000))
     kubectl(box, "cp", str(tmp_path / "there"), "box:/copied")

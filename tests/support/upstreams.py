@@ -117,6 +117,8 @@ class FakeMarathon(Upstream):
         return self.missing(id) if app is None else answer({"app": app})
 
     async def update(self, request, id):
+        if self.refusal is not None:
+            return self.refusal
         app = self.find(id)
         if app is None:
             return self.missing(id)

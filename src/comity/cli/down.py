@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comity.cli.cluster import leftovers, plan, record, strays, workdir
-from comity.cli.up import DEFAULT_WORK_DIR
 from comity.core.errors import UserError
 
 WAIT_S = 120.0
@@ -22,10 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="comity down", description="Stop a cluster started by `comity up`, its tasks too."
     )
-    parser.add_argument("--work-dir", default=DEFAULT_WORK_DIR, help="as given to `comity up`")
+    parser.add_argument("--work-dir", default=workdir.DEFAULT, help="as given to `comity up`")
     path = Path(parser.parse_args(argv).work_dir).expanduser().absolute()
     if not workdir.is_ours(path):
-        raise UserError(f"{path} is not a cluster's work directory; nothing to stop")
+        raise UserError(
+            f"{path} is not a cluster's work directory; nothing to stop (--work-dir names another)"
+        )
     if workdir.is_busy(path):
         _wait_for_holder(path)
     return _sweep(path)
@@ -95,7 +96,8 @@ def _report(path: Path, problems: list[str], left: list[leftovers.Left]) -> int:
     print(f"the cluster in {path} is not stopped; left are:", file=sys.stderr)
     for one in left:
         print(f"  {one.what}", file=sys.stderr)
-    print("run `comity down` again; what it cannot end, end yourself:", file=sys.stderr)
+    again = workdir.command("down", path)
+    print(f"run `{again}` again; what it cannot end, end yourself:", file=sys.stderr)
     for one in left:
         print(f"  {one.remedy}", file=sys.stderr)
     return 1

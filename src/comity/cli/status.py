@@ -13,7 +13,6 @@ from typing import Any
 from comity.cli.cluster import plan, probes, record, workdir
 from comity.cli.cluster.addresses import Address
 from comity.cli.cluster.record import Entry, Record
-from comity.cli.up import DEFAULT_WORK_DIR
 from comity.core.errors import UserError
 
 NO_CLUSTER = 3
@@ -24,14 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="comity status", description="Say what a cluster started by `comity up` is doing."
     )
-    parser.add_argument("--work-dir", default=DEFAULT_WORK_DIR, help="as given to `comity up`")
+    parser.add_argument("--work-dir", default=workdir.DEFAULT, help="as given to `comity up`")
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     arguments = parser.parse_args(argv)
     path = Path(arguments.work_dir).expanduser().absolute()
     found = record.load(path) if workdir.is_ours(path) else None
     if found is None:
         raise UserError(
-            f"there is no cluster in {path}; `comity up` starts one", exit_code=NO_CLUSTER
+            f"there is no cluster in {path}; `{workdir.command('up', path)}` starts one",
+            exit_code=NO_CLUSTER,
         )
     report = describe(path, found)
     print(json.dumps(report, indent=2) if arguments.json else render(report))
@@ -90,9 +90,8 @@ def render(report: dict[str, Any]) -> str:
     """Return the report as people read it."""
     lines = [f"cluster {report['name']} in {report['work_dir']}: {report['state']}"]
     if report["state"] == "abandoned":
-        lines.append(
-            "its supervisor is gone; `comity up` takes over what still runs, `comity down` ends it"
-        )
+        up, down = (workdir.command(verb, Path(report["work_dir"])) for verb in ("up", "down"))
+        lines.append(f"its supervisor is gone; `{up}` takes over what still runs, `{down}` ends it")
     rows = [("COMPONENT", "STATE", "PID", "RESTARTS", "UP", "URL")]
     for item in report["components"]:
         up = f"{item['up_s']:.0f}s"

@@ -22,7 +22,6 @@ from comity.core.errors import UserError
 from comity.runtime import tls
 
 AGENTS_MAX = 100
-DEFAULT_WORK_DIR = "~/.comity"
 
 _EXAMPLES = """\
 examples:
@@ -64,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--agents", type=int, help="agents that share the machine (default 2)")
     made.add_argument(
-        "--work-dir", default=DEFAULT_WORK_DIR, help=f"state and logs (default {DEFAULT_WORK_DIR})"
+        "--work-dir", default=workdir.DEFAULT, help=f"state and logs (default {workdir.DEFAULT})"
     )
     made.add_argument("--detach", action="store_true", default=False, help="return when ready")
     made.add_argument("--detached", type=int, default=-1, help=argparse.SUPPRESS)

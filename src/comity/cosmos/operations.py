@@ -124,7 +124,7 @@ class Cosmos:
 
     async def _remove(self, item: Installation) -> None:
         try:
-            await self._marathon.delete_app(item.app_id, force=True)
+            await self._marathon.delete_app(item.app_id)
         except ApiError as error:
             if error.status != 404:  # somebody else was faster; the framework may still be there
                 raise CosmosError(

@@ -58,10 +58,9 @@ class Marathon:
         """Replace all instances of an app; returns {version, deploymentId}."""
         return await self._json("POST", f"/v2/apps{_id(app_id)}/restart", {}, query=_force(force))
 
-    async def delete_app(self, app_id: str, *, force: bool = True) -> Json:
-        """Remove an app and its instances; returns {version, deploymentId}."""
-        query: Query = {"force": "true" if force else "false"}
-        return await self._json("DELETE", f"/v2/apps{_id(app_id)}", query=query)
+    async def delete_app(self, app_id: str) -> Json:
+        """Remove an app, whatever is under way; returns {version, deploymentId}."""
+        return await self._json("DELETE", f"/v2/apps{_id(app_id)}")
 
     async def app_versions(self, app_id: str) -> list[str]:
         """List the versions of an app, newest first."""

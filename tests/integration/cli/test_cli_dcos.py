@@ -185,30 +185,6 @@ async def test_tasks_of_both_kinds_are_one_list(person):
     await person.runs("task --all --completed", code=1)
 
 
-async def test_what_waits_says_why(person):
-    person.door.marathon.queue = [
-        {
-            "count": 2,
-            "app": {"id": "/img"},
-            "delay": {"timeLeftSeconds": 0, "overdue": True},
-            "processedOffersSummary": {
-                "rejectSummaryLastOffers": [
-                    {"reason": "UnfulfilledConstraint", "declined": 3, "processed": 3},
-                    {"reason": "InsufficientCpus", "declined": 0, "processed": 0},
-                ]
-            },
-            "lastUnusedOffers": [
-                {"reason": ["UnfulfilledConstraint"], "message": "image 'x' cannot run"},
-                {"reason": ["UnfulfilledConstraint"], "message": "image 'x' cannot run"},
-                {"reason": ["UnfulfilledConstraint"]},
-            ],
-        }
-    ]
-    out = await person.runs("task")
-    assert "waiting: 2 instances of /img: no offer fits: UnfulfilledConstraint (3)" in out
-    assert "\n  image 'x' cannot run (2)\n" in out
-
-
 async def test_logs(person):
     assert (await person.runs("task log web")).split("\n")[:2] == ["line 10", "line 11"]
     assert await person.runs("task log --lines 1 web") == "line 19\n"

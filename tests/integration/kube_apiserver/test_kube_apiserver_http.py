@@ -188,3 +188,11 @@ async def test_the_admin_port_shows_the_kubeconfig_to_who_has_the_bootstrap_toke
     assert await ask("/kubeconfig", "the-token") == (200 if has_token else 401)
     await client.close()
     await door.close()
+
+
+async def test_the_old_schemas_are_json_and_an_empty_protobuf(door):
+    plain = await door.call("GET", "/openapi/v2")
+    assert "io.k8s.api.core.v1.Pod" in msgspec.json.decode(plain.body)["definitions"]
+    wanted = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    written = await door.call("GET", "/openapi/v2", headers=(("Accept", wanted),))
+    assert (written.status, written.body) == (200, b"\n\x032.0")

@@ -64,3 +64,10 @@ def test_component_directories_are_private(tmp_path):
     claimed = workdir.claim(tmp_path)
     assert claimed.directory("master").stat().st_mode & 0o777 == 0o700
     claimed.release()
+
+
+def test_commands_to_type_name_the_directory_unless_it_is_the_usual_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert workdir.command("down", tmp_path / ".comity") == "comity down"
+    other = tmp_path / "my cluster"
+    assert workdir.command("down", other) == f"comity down --work-dir '{other}'"

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from comity.cli.cluster import workdir
 from comity.cli.cluster.addresses import Address
 
 _NEXT = """\
@@ -22,7 +23,8 @@ def ready(chosen: dict[str, Address], work_dir: Path, *, detached: bool) -> str:
     lines = [f"the cluster is ready (work directory {work_dir})", ""]
     lines += [f"  {name:{width}}{address.url}" for name, address in chosen.items()]
     lines += ["", *limits()]
-    stop = "stop it with `comity down`" if detached else "stop it with Ctrl-C or `comity down`"
+    down = f"`{workdir.command('down', work_dir)}`"
+    stop = f"stop it with {down}" if detached else f"stop it with Ctrl-C or {down}"
     return "\n".join(lines) + "\n" + _NEXT.format(gateway=chosen["gateway"].url, stop=stop)
 
 

@@ -8,10 +8,12 @@ that ends.
 import fcntl
 import json
 import os
+import shlex
 from pathlib import Path
 
 from comity.core.errors import UserError
 
+DEFAULT = "~/.comity"
 MARKER = "comity.json"
 FORMAT = 1
 _MARKER_SIZE = 128
@@ -56,7 +58,7 @@ def claim(path: Path, doing: str = "up") -> WorkDir:
     if fd is None:
         raise UserError(
             f"another `comity {doing_of(path)}` (process {holder(path)}) is running in {path};"
-            " `comity status` shows it and `comity down` stops it"
+            f" `{command('status', path)}` shows it and `{command('down', path)}` stops it"
         )
     try:
         _write_holder(fd, doing)
@@ -65,6 +67,13 @@ def claim(path: Path, doing: str = "up") -> WorkDir:
         os.close(fd)
         raise unwritable(path, error) from error
     return WorkDir(path, fd)
+
+
+def command(verb: str, path: Path) -> str:
+    """Return a command about the cluster in a directory, for somebody to type."""
+    if path == Path(DEFAULT).expanduser():
+        return f"comity {verb}"
+    return f"comity {verb} --work-dir {shlex.quote(str(path))}"
 
 
 def is_ours(path: Path) -> bool:

@@ -95,7 +95,8 @@ def _call(arguments: Namespace) -> int:
     except ApiError as error:
         if error.status == 401:
             raise UserError("log in first: dcos auth login") from error
-        raise UserError(str(error)) from error
+        text = str(error).replace("the option '?force=true'", "--force")  # in Marathon's words
+        raise UserError(text) from error
     except HttpError as error:
         raise UserError(
             f"{error} (is the cluster up? `comity status`, `dcos cluster list`)"

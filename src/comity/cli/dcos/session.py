@@ -69,7 +69,7 @@ async def _attached(client: Client) -> Cluster:
         await cluster.version()
     except (HttpError, ApiError) as error:
         raise UserError(
-            "no cluster is attached, and none runs on this machine: start one with `comity up`, "
+            f"no cluster is attached, and none answers at {LOCAL_URL}: start one with `comity up`, "
             "or name one with `dcos cluster setup URL`"
         ) from error
     return cluster

@@ -55,6 +55,12 @@ def document(group: str, version: str) -> bytes | None:
     )
 
 
+SWAGGER_PROTOBUF = b"\x0a\x032.0"
+"""/openapi/v2 as a gnostic Document without definitions. kubectl asks for it when a manifest is of
+a kind that v3 does not have, to find that there is none."""
+SWAGGER_PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
 @cache
 def swagger() -> bytes:
     """Return /openapi/v2 as JSON: the definitions, for tools that want no more."""

@@ -211,7 +211,7 @@ async def _kill(args: argparse.Namespace) -> None:
 
 async def _remove(args: argparse.Namespace) -> None:
     async with connected() as cluster:
-        await cluster.marathon.delete_app(args.id, force=args.force)
+        await cluster.marathon.delete_app(args.id)
 
 
 async def _versions(args: argparse.Namespace) -> None:

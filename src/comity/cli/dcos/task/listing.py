@@ -60,11 +60,26 @@ def _row(found: Found) -> list[Any]:
 
 async def _waiting(cluster: Cluster) -> list[str]:
     """Say which apps wait for an offer that fits, and why none does."""
+    lines: list[str] = []
     try:
-        queue = await cluster.marathon.queue()
+        for item in await cluster.marathon.queue():
+            lines += _reasons(item)
+            if "app" in item and _delay_s(item):
+                lines += _failure(await cluster.marathon.find_app(item["app"]["id"]) or {})
     except (ApiError, HttpError) as error:
-        return [f"(what waits is not known: {error})"]
-    return [line for item in queue for line in _reasons(item)]
+        lines.append(f"(what waits is not known: {error})")
+    return lines
+
+
+def _failure(app: Json) -> Iterator[str]:
+    """Say how an app failed that is started again."""
+    failure = app.get("lastTaskFailure")
+    if failure is not None:
+        yield f"  {failure.get('state')}: {failure.get('message') or 'for no reason that was told'}"
+
+
+def _delay_s(item: Json) -> int:
+    return int((item.get("delay") or {}).get("timeLeftSeconds", 0))
 
 
 def _reasons(item: Json) -> Iterator[str]:
@@ -73,8 +88,7 @@ def _reasons(item: Json) -> Iterator[str]:
     if not count:
         return
     instances = "1 instance" if count == 1 else f"{count} instances"
-    delay = (item.get("delay") or {}).get("timeLeftSeconds", 0)
-    if delay:
+    if delay := _delay_s(item):
         yield f"waiting: {instances} of {spec.get('id')}: starts again in {delay} s"
         return
     summary = item.get("processedOffersSummary") or {}

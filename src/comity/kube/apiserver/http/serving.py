@@ -226,6 +226,8 @@ def _other(request: Request, path: str) -> Response:
         shown = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3"]
         return Response(200, codecs.encode({"paths": [*shown, "/readyz", "/version"]}))
     if path == "/openapi/v2":
+        if "proto-openapi" in request.headers.get("accept", ""):
+            return Response(200, openapi.SWAGGER_PROTOBUF, openapi.SWAGGER_PROTOBUF_TYPE)
         return Response(200, openapi.swagger())
     if path == "/openapi/v3":
         return Response(200, openapi.index())
