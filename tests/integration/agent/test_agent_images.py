@@ -70,6 +70,26 @@ async def test_an_image_with_its_own_command_environment_and_files(kernel):
         assert kept.read_text() == "kept\n"
 
 
+async def test_volumes_that_an_image_declares_are_there_and_inside_of_it(kernel, layouts, tmp_path):
+    out = tmp_path / "outside"
+    links = layer([("away", str(out).encode(), tarfile.SYMTYPE)])
+    volumes = {"/new/deep": {}, "/etc/shown": {}, "/away/in": {}, "/../../up": {}}
+    write_layout(
+        layouts / "volumes",
+        [busybox(("etc/shown", b"x", tarfile.REGTYPE)), links],
+        {
+            "Env": ["PATH=/bin"],
+            "Volumes": volumes,
+        },
+    )
+    script = f"touch /new/deep/f && test -f /etc/shown && ls -d {out}/in /up"
+    async with kernel.scheduler() as mesos:
+        await mesos.launch({"id": "t", **image("volumes", value=script)})
+        await mesos.until(lambda: mesos.states("t")[-1:] and mesos.last("t").state.is_terminal)
+        assert mesos.last("t").state is S.FINISHED, mesos.last("t").message
+    assert not out.exists()
+
+
 async def test_a_running_image_container_survives_the_agent_and_dies_when_killed(kernel):
     async with kernel.scheduler() as mesos:
         await mesos.launch({"id": "t", **image("box", value="exec sleep 600")})

@@ -107,6 +107,8 @@ class OciContainers:
         bundle = self._bundles / spec.id
         try:
             kernel.overlay(reversed(image.layers), bundle)
+            for path in image.volumes:
+                _make_directory(bundle / "root", path)
             sources = await provided.provide(spec, bundle, self.images)
             place = await self._place(spec, bundle, sources)
             config = bundles.configuration(spec, image, place)
@@ -265,6 +267,12 @@ class OciContainers:
         for bundle in list(self._bundles.iterdir()):
             if bundle.name not in known:
                 await self.destroy(bundle.name)
+
+
+def _make_directory(root: Path, name: str) -> None:
+    """Make a directory of an image's VOLUME, unless there is something already."""
+    with contextlib.suppress(FileExistsError, NotADirectoryError):
+        users.resolve(root, name).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _own(spec: Spec, user: dict[str, Any]) -> None:

@@ -38,6 +38,8 @@ class Image(Struct, frozen=True):
     environment: tuple[str, ...]
     working_directory: str
     user: str
+    volumes: tuple[str, ...] = ()
+    """Directories that its programs take for granted, whether or not a layer has them."""
 
 
 class Kept(Struct, frozen=True):
@@ -305,6 +307,7 @@ class ImageStore:
             environment=tuple(config.get("Env") or ()),
             working_directory=config.get("WorkingDir") or "",
             user=config.get("User") or "",
+            volumes=tuple(config.get("Volumes") or ()),
         )
 
 
