@@ -18,12 +18,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def overlay(lowers: Iterable[str], directory: Path) -> None:
     """Mount layers, topmost first, at `directory`/root; `upper` and `work` beside it take changes.
 
+    Images may have a layer several times (an empty one), or none at all.
+
     Raises:
         OSError: the kernel refuses.
     """
     for name in ("upper", "work", "root"):
         (directory / name).mkdir(parents=True, exist_ok=True)
-    paths = [*lowers, f"{directory}/upper", f"{directory}/work"]
+    distinct = list(dict.fromkeys(lowers))  # the kernel refuses to have a layer twice
+    if not distinct:
+        (directory / "lower").mkdir(exist_ok=True)
+        distinct = [f"{directory}/lower"]
+    paths = [*distinct, f"{directory}/upper", f"{directory}/work"]
     with contextlib.ExitStack() as opened:
         if sum(map(len, paths)) > _OPTIONS_MAX or any(set(path) & set(":,\\") for path in paths):
             paths = [_short(path, opened) for path in paths]

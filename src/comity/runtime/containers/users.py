@@ -3,12 +3,16 @@
 import errno
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from comity.core.containers import Spec
 from comity.runtime.containers.errors import ContainerRefused
+
+_LAST = (1 << 31) - 1
+"""The greatest number of a user or group (as Docker has it)."""
 
 
 class Identity(NamedTuple):
@@ -60,9 +64,10 @@ def _user(name: str, root: Path) -> tuple[int, int, str, str]:
     for fields in _lines(root, "etc/passwd"):
         if len(fields) > 3 and name in (fields[0], fields[2]):
             home = fields[5] if len(fields) > 5 else ""
-            return int(fields[2]), int(fields[3]), home or "/", fields[0]
-    if name.isdigit():
-        return int(name), 0, "/", ""
+            gid = int(fields[3]) if _is_number(fields[3]) else 0
+            return int(fields[2]), gid, home or "/", fields[0]
+    if _is_number(name):
+        return _in_range("user", name), 0, "/", ""
     raise ContainerRefused(
         f"user '{name}' is not in the image; name one of its /etc/passwd, or give a number"
     )
@@ -72,11 +77,21 @@ def _group(name: str, root: Path) -> int:
     for fields in _lines(root, "etc/group"):
         if len(fields) > 2 and name in (fields[0], fields[2]):
             return int(fields[2])
-    if name.isdigit():
-        return int(name)
+    if _is_number(name):
+        return _in_range("group", name)
     raise ContainerRefused(
         f"group '{name}' is not in the image; name one of its /etc/group, or give a number"
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _in_range(kind: str, text: str) -> int:
+    if len(text) > len(str(_LAST)) or int(text) > _LAST:
+        raise ContainerRefused(f"{kind} {text[:20]} is no number of one: they go from 0 to {_LAST}")
+    return int(text)
 
 
 def _groups(root: Path) -> Iterator[tuple[int, list[str]]]:
@@ -86,15 +101,18 @@ def _groups(root: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines(root: Path, name: str) -> Iterator[list[str]]:
-    """Yield the fields of each line whose third is a number."""
+    """Yield the fields of each line whose third is a number; of a file only, not of a pipe."""
     try:
-        handle = os.open(resolve(root, name), os.O_RDONLY | os.O_NOFOLLOW)
+        handle = os.open(resolve(root, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
+        return
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
         return
     with open(handle, errors="replace") as file:
         for line in file:
             fields = line.rstrip("\n").split(":")
-            if len(fields) > 2 and all(each.isdigit() for each in fields[2:3]):
+            if len(fields) > 2 and _is_number(fields[2]) and int(fields[2][:11]) <= _LAST:
                 yield fields
 
 

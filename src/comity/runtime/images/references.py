@@ -7,6 +7,8 @@ from msgspec import Struct
 from comity.runtime.images.errors import ImageInvalid
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+_NAME_MAX = 255
+"""With the host, as in Docker's references."""
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -44,6 +46,10 @@ def parse(text: str) -> Reference:
     tag = tag or "latest"
     if not _NAME.fullmatch(name) or not _TAG.fullmatch(tag):
         raise ImageInvalid(f"'{text}' is not an image reference; write for example busybox:1.36")
+    if len(host) + len(slash) + len(name) > _NAME_MAX:
+        raise ImageInvalid(
+            f"'{text[:40]}…' is not an image reference: it is above {_NAME_MAX} long"
+        )
     if digest and not _DIGEST.fullmatch(digest):
         raise ImageInvalid(f"'{text}' has a digest that is not sha256 and 64 digits")
     return Reference(host, name, tag, digest)

@@ -6,6 +6,7 @@ start.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -27,6 +28,8 @@ from comity.runtime.meters import Meter
 
 _LAYERS_AT_ONCE = 3
 _TELL_S = 5.0
+_RECORD_MAX = 150
+"""What of an image's name goes into that of its record; a file's name has 255 bytes."""
 
 
 class Image(Struct, frozen=True):
@@ -108,6 +111,7 @@ class ImageStore:
             logins = credentials.parse(login).logins if login else {}
         except UserError as error:
             raise ImageRefused(f"image {text}: {error}") from error
+        references.parse(text)
         if cached and (found := await asyncio.to_thread(self._found, text)) is not None:
             return found
         key = f"{text} {hash(login)}"
@@ -293,7 +297,10 @@ class ImageStore:
         return removed
 
     def _record(self, text: str) -> Path:
-        return self._directory / "images" / f"{text.replace('/', '%')}.json"
+        name = text.replace("/", "%")
+        if len(name) > _RECORD_MAX:
+            name = f"{name[:_RECORD_MAX]}~{hashlib.sha256(text.encode()).hexdigest()}"
+        return self._directory / "images" / f"{name}.json"
 
     def _layer(self, digest: str) -> Path:
         return self._directory / "layers" / digest.replace(":", "-")
