@@ -8,7 +8,7 @@ import msgspec
 
 from comity.agent import environments, isolating, mounting, networking, secret_references
 from comity.agent.docker_options import Options, Unsupported
-from comity.agent.environments import DEFAULT_PATH, HOST_IMAGE, IMAGE_SANDBOX, image_of
+from comity.agent.environments import HOST_IMAGE, IMAGE_SANDBOX, image_of
 from comity.agent.state import State
 from comity.core.containers import Isolation, Mount, Pod, Spec
 from comity.core.ids import ExecutorId, FrameworkId
@@ -191,7 +191,6 @@ def for_nested(
     environment = {
         "MESOS_SANDBOX": IMAGE_SANDBOX if has_root else str(sandbox),
         "MESOS_CONTAINER_IP": parent.environment.get("LIBPROCESS_IP", ""),
-        "PATH": DEFAULT_PATH,
     }
     environment |= environments.variables(command)
     spec = _spec(

@@ -13,7 +13,6 @@ from comity.wire.mesos import resources, v1
 
 HOST_IMAGE = "host"
 IMAGE_SANDBOX = "/mnt/mesos/sandbox"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def image_of(container: v1.ContainerInfo | None) -> str | None:
@@ -45,7 +44,7 @@ def of_executor(
     if info.shutdown_grace_period is not None:
         grace_s = info.shutdown_grace_period.nanoseconds / 1e9
     environment = {
-        **state.config.executor_environment,
+        **_agents_own(state, has_root=has_root),
         "MESOS_FRAMEWORK_ID": framework.id.value,
         "MESOS_EXECUTOR_ID": info.executor_id.value,
         "MESOS_DIRECTORY": str(sandbox),
@@ -59,7 +58,6 @@ def of_executor(
         "MESOS_HTTP_COMMAND_EXECUTOR": "0",
         "LIBPROCESS_PORT": "0",
         "LIBPROCESS_IP": state.ip,
-        "PATH": DEFAULT_PATH,
     }
     if state.config.executor_socket is not None:
         environment["MESOS_DOMAIN_SOCKET"] = str(state.config.executor_socket)
@@ -71,6 +69,12 @@ def of_executor(
             state.config.executor_reregistration_timeout_s
         )
     return environment
+
+
+def _agents_own(state: State, *, has_root: bool) -> dict[str, str]:
+    """Return what the agent was told for all; where programs are on it says nothing of an image."""
+    own = state.config.executor_environment
+    return {name: value for name, value in own.items() if not (has_root and name == "PATH")}
 
 
 def allocation_role(task: v1.TaskInfo) -> str:

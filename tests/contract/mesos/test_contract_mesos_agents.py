@@ -147,8 +147,9 @@ def test_what_may_change_between_two_runs_is_a_policy(policy, change, starts):
 
 def test_an_agent_says_who_it_is(cluster):
     agent = cluster.add(resources="cpus:1;mem:64")
+    agent_id = cluster.id_of(agent)
     state = request(agent.url, "GET", "/state").json()
-    assert state["id"] == cluster.id_of(agent)
+    assert state["id"] == agent_id
     assert state["pid"].endswith(agent.url.rpartition(":")[2])
     assert state["resources"]["cpus"] == 1
     call = request(agent.url, "POST", V1, {"type": "GET_AGENT"}).json()["get_agent"]

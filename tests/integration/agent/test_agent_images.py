@@ -70,6 +70,26 @@ async def test_an_image_with_its_own_command_environment_and_files(kernel):
         assert kept.read_text() == "kept\n"
 
 
+async def test_programs_are_looked_for_where_the_image_says_unless_the_task_does(kernel):
+    async with kernel.scheduler() as mesos:
+        own = v1.Environment(variables=(v1.Variable(name="PATH", value="/mine:/bin"),))
+        await mesos.launch(
+            {"id": "its", **image("box", value="exec sleep 600")},
+            {"id": "own", **image("box", value="exec sleep 600", environment=own)},
+        )
+        for task, path in (("its", b"/bin\n"), ("own", b"/mine:/bin\n")):
+            running = await mesos.until_state(task, S.RUNNING)
+            name = running.container_status.container_id.value
+            session = sessions.Http(kernel.agent.url)
+            assert (
+                await session.ask(sessions.session(name, "echo $PATH; cat /proc/1/environ")) == 200
+            )
+            said = (await session.output())["STDOUT"]
+            assert said.startswith(path)
+            assert b"\0PATH=" + path.strip() + b"\0" in b"\0" + said[len(path) :]
+            session.close()
+
+
 async def test_volumes_that_an_image_declares_are_there_and_inside_of_it(kernel, layouts, tmp_path):
     out = tmp_path / "outside"
     links = layer([("away", str(out).encode(), tarfile.SYMTYPE)])

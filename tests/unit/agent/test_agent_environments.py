@@ -1,5 +1,6 @@
 """What executors and tasks are told by the agent (mesos.md, 2.8)."""
 
+import msgspec
 import pytest
 
 from comity.agent.outbox import LaunchContainer
@@ -82,6 +83,18 @@ def test_the_commands_own_variables_win():
     assert (told["PATH"], told["A"]) == ("/its", "1")
 
 
+@pytest.mark.parametrize(("image", "path"), [(None, "/opt/bin"), ("box", None)])
+def test_where_programs_are_on_the_agent_says_nothing_of_an_image(image, path):
+    world = AgentWorld()
+    own = {"PATH": "/opt/bin", "HADOOP": "/opt/hadoop"}
+    state = world.agent.state
+    state.config = msgspec.structs.replace(state.config, executor_environment=own)
+    docker = v1.ContainerInfo(type="DOCKER", docker=DockerInfo(image=image))
+    world.run("t", command=command(), container=docker if image else None)
+    told = environment(world)
+    assert (told.get("PATH"), told["HADOOP"]) == (path, "/opt/hadoop")
+
+
 def test_a_command_task_has_its_executors_environment_and_its_role():
     world = AgentWorld()
     reserved = tuple(
@@ -112,7 +125,6 @@ def test_a_command_task_has_its_executors_environment_and_its_role():
         "MESOS_ALLOCATION_ROLE": "web",
         "MESOS_SANDBOX": environment(world)["MESOS_SANDBOX"],
         "MESOS_CONTAINER_IP": "127.0.0.1",
-        "PATH": environment(world)["PATH"],
         "A": "2",
     }
 

@@ -23,7 +23,6 @@ from comity.wire.mesos.base import UNLIMITED
 HOST_IMAGE = "host"
 _MIB = 1 << 20
 _PROPAGATIONS = {"HostToContainer": "HOST_TO_CONTAINER", "Bidirectional": "BIDIRECTIONAL"}
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def volume_path(facts: NodeFacts, uid: str, name: str) -> str:
@@ -177,7 +176,6 @@ def _host_command(spec: Json, variables: dict[str, str], mounts: list[tuple[Json
     argv = [*command, *args]  # as of any image without an entry point
     if not argv:
         raise ConfigError("the image host runs nothing by itself: give `command` or `args`")
-    variables.setdefault("PATH", _PATH)
     steps = []
     for mount, path in mounts:
         variables[f"COMITY_VOLUME_{_upper(mount['name'])}"] = path

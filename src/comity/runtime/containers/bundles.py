@@ -16,6 +16,8 @@ from comity.runtime.containers.errors import ContainerRefused
 from comity.runtime.images.store import Image
 
 SANDBOX = mounts.SANDBOX
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for when neither the container nor its image says."""
 _KERNELS_OWN = """
 /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats
 /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap
@@ -71,11 +73,9 @@ def arguments(spec: Spec, image: Image) -> list[str]:
 
 def environment(spec: Spec, image: Image, home: str) -> list[str]:
     """Return the variables: the image's, then the container's; HOME is the user's."""
-    merged = dict(one.partition("=")[::2] for one in image.environment)
-    given = dict(spec.environment)
-    if "PATH" in merged:
-        given.pop("PATH", None)
-    return [f"{name}={value}" for name, value in {"HOME": home, **merged, **given}.items()]
+    image_own = dict(one.partition("=")[::2] for one in image.environment)
+    found = {"HOME": home, "PATH": DEFAULT_PATH, **image_own, **spec.environment}
+    return [f"{name}={value}" for name, value in found.items()]
 
 
 def configuration(spec: Spec, image: Image, place: Place) -> dict[str, Any]:

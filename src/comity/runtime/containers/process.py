@@ -39,7 +39,7 @@ def order(spec: Spec, cgroups: Cgroups | None, pod: Sandbox | None = None) -> di
         ContainerRefused: the user is unknown, or the cgroups cannot be made.
     """
     argv, seen = command_line(spec)
-    environment = dict(spec.environment)
+    environment = {"PATH": bundles.DEFAULT_PATH, **spec.environment}
     _check_program(argv[0], spec)
     namespaces, files = (pod.namespaces, pod.files) if pod is not None else ({}, {})
     around = [*_entering(namespaces), *shown.prefix(spec, files if "network" in namespaces else {})]
@@ -74,7 +74,7 @@ def _check_program(name: str, spec: Spec) -> None:
         ContainerRefused: naming it.
     """
     place = os.path.join(spec.working_directory or str(spec.sandbox), name)
-    path = spec.environment.get("PATH", os.defpath)
+    path = spec.environment.get("PATH", bundles.DEFAULT_PATH)
     if not (os.path.exists(place) if "/" in name else shutil.which(name, path=path)):
         raise ContainerRefused(f"cannot start the command: No such file or directory: {name}")
 
